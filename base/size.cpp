@@ -11,7 +11,9 @@ namespace {
 constexpr std::uint64_t kNanosecondsPerSecond = 1'000'000'000;
 constexpr std::uint64_t kMax = std::numeric_limits<std::uint64_t>::max();
 
-std::string quoted(std::string_view text) { return "'" + std::string(text) + "'"; }
+std::string quoted(std::string_view text) {
+  return "'" + std::string(text) + "'";
+}
 
 struct Number {
   std::uint64_t value;
@@ -23,7 +25,8 @@ Result<Number> leading_number(std::string_view text) {
   if (text.empty()) return Number{0, text};
   const std::size_t start = text.find_first_not_of(" \t\n\v\f\r");
   // strtoull would read "-1" as 2^64 - 1.
-  if (start == std::string_view::npos || text[start] == '-') return fail(quoted(text) + " is not a nonnegative number");
+  if (start == std::string_view::npos || text[start] == '-')
+    return fail(quoted(text) + " is not a nonnegative number");
   const std::string copy(text);  // strtoull wants the final NUL
   char* end = nullptr;
   errno = 0;

@@ -1,0 +1,260 @@
+#include "autodriver/options.h"
+
+#include <boost/program_options/value_semantic.hpp>
+#include <algorithm>
+#include <span>
+
+#include "base/nearest.h"
+#include "base/size.h"
+
+namespace milonga {
+namespace {
+
+namespace po = boost::program_options;
+
+// What a run on a bare host insists on unless told otherwise. Weaker hosts have
+// to say so aloud, with --require DEMAND>=RUNG, so that nobody believes to have
+// a protection that is not there.
+struct RequireRow {
+  Demand demand;
+  Rung rung;
+  const char* why;
+};
+constexpr RequireRow kDefaultRequire[] = {
+    {Demand::wall, Rung::strong, "a clock that the job can stop or slow down limits nothing"},
+    {Demand::cpu, Rung::strong, "RLIMIT_CPU counts one process at a time: a forking loop never reaches it"},
+    {Demand::memory, Rung::strong, "RLIMIT_AS counts one process and address space, not memory"},
+    {Demand::processes, Rung::strong, "RLIMIT_NPROC is shared by all processes of a uid"},
+    {Demand::disk, Rung::strong, "files outside a bounded tmpfs would fill the host's disk"},
+    {Demand::kill, Rung::strong, "a process that survives can edit the next student's files"},
+    {Demand::network, Rung::strong, "answers could be fetched, and tests sent out"},
+    {Demand::filesystem, Rung::strong, "the host's files must not be writable"},
+    {Demand::visibility, Rung::strong, "other students' processes must be out of sight"},
+    {Demand::privilege, Rung::strong, "setuid programs of the image must not work"},
+    {Demand::syscalls, Rung::strong, "most kernel holes are reached through calls that no lab needs"},
+};
+
+// Tango's short and long names; the first name is ours, and the key.
+struct SpellingRow {
+  LimitId id;
+  const char* tango_long;
+  const char* tango_short;
+};
+constexpr SpellingRow kTangoSpellings[] = {
+    {LimitId::processes, "nproc", "u"},
+    {LimitId::file_size, "fsize", "f"},
+    {LimitId::wall, "timeout", "t"},
+    {LimitId::output, "osize", "o"},
+};
+
+const char* const kOtherOptions[] = {"network", "image", "require", "pids-fatal"};
+
+Result<std::uint64_t> parse_amount(LimitUnit unit, std::string_view text) {
+  switch (unit) {
+    case LimitUnit::seconds:
+      return parse_seconds(text);
+    case LimitUnit::bytes:
+      return parse_size(text);
+    case LimitUnit::count:
+      return parse_count(text);
+  }
+  bug("a limit without unit");
+}
+
+std::string print_amount(LimitUnit unit, std::uint64_t value) {
+  switch (unit) {
+    case LimitUnit::seconds:
+      return print_seconds(value);
+    case LimitUnit::bytes:
+      return print_size(value);
+    case LimitUnit::count:
+      return std::to_string(value);
+  }
+  bug("a limit without unit");
+}
+
+Result<> set_limit(Limits& limits, const LimitRow& row, std::string_view text) {
+  const std::string option = std::string("--") + row.option;
+  const Result<std::uint64_t> value = parse_amount(row.unit, text);
+  if (!value) return tl::unexpected(Error{option + ": " + value.error().what, value.error().hint, 0});
+  if (*value != 0 && (*value < row.minimum || *value > row.maximum)) {
+    return fail(option + ": " + print_amount(row.unit, *value) + " is out of range",
+                "from " + print_amount(row.unit, row.minimum) + " to " + print_amount(row.unit, row.maximum) +
+                    (row.unit == LimitUnit::seconds ? " seconds" : "") + ", or 0 for no limit");
+  }
+  limits[row.id] = *value;
+  return {};
+}
+
+// The index of `name` in a table of names.
+Result<std::size_t> index_of(std::string_view what, std::string_view name,
+                             std::span<const char* const> names) {
+  const std::vector<std::string_view> known(names.begin(), names.end());
+  for (std::size_t i = 0; i < known.size(); ++i) {
+    if (known[i] == name) return i;
+  }
+  return fail("--require: no " + std::string(what) + " '" + std::string(name) + "'",
+              nearest_hint(name, known));
+}
+
+// "memory>=exact", or several with commas between.
+Result<> set_require(BoxOptions& options, std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t comma = std::min(text.find(','), text.size());
+    const std::string_view one = text.substr(0, comma);
+    text.remove_prefix(std::min(comma + 1, text.size()));
+    const std::size_t sign = one.find(">=");
+    if (sign == std::string_view::npos) {
+      return fail("--require: '" + std::string(one) + "' is not DEMAND>=RUNG", "for example memory>=exact");
+    }
+    const std::size_t demand = TRY(index_of("demand", one.substr(0, sign), kDemandNames));
+    const std::size_t rung = TRY(index_of("rung", one.substr(sign + 2), kRungNames));
+    options.require[demand] = static_cast<Rung>(rung);
+  }
+  return {};
+}
+
+Result<bool> yes_or_no(std::string_view option, std::string_view value, std::string_view yes,
+                       std::string_view no) {
+  if (value == yes) return true;
+  if (value == no) return false;
+  return fail("--" + std::string(option) + ": '" + std::string(value) + "' is neither '" + std::string(yes) +
+              "' nor '" + std::string(no) + "'");
+}
+
+const LimitRow* find_limit(std::string_view option) {
+  for (const LimitRow& row : kLimits) {
+    if (row.option == option) return &row;
+  }
+  return nullptr;
+}
+
+std::string limit_help(const LimitRow& row) {
+  std::string text = row.why;
+  text += row.default_value == 0 ? std::string("; default: no limit")
+                                 : "; default: " + print_amount(row.unit, row.default_value);
+  return text;
+}
+
+// Tango's users know its sentence for a bad number; scripts look for it.
+std::optional<Error> tango_number_error(const po::option& parsed) {
+  if (parsed.original_tokens.empty()) return std::nullopt;
+  const std::string& token = parsed.original_tokens.front();
+  for (const SpellingRow& row : kTangoSpellings) {
+    const bool long_name = token.starts_with(std::string("--") + row.tango_long);
+    const bool short_name = token.starts_with(std::string("-") + row.tango_short);
+    const std::string value = parsed.value.empty() ? "" : parsed.value.front();
+    if ((long_name || short_name) && !parse_amount(limit_row(row.id).unit, value)) {
+      return Error{std::string("The argument to ") + row.tango_long + " must be a nonnegative integer", "",
+                   0};
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Rung required_rung(const BoxOptions& options, Demand demand) {
+  if (options.required(demand)) return *options.required(demand);
+  if (demand == Demand::network && options.host_network) return Rung::none;
+  // A limit that nobody set needs no mechanism.
+  const std::size_t index = static_cast<std::size_t>(demand);
+  if (index < kLimitCount && options.limits.value[index] == 0) return Rung::none;
+  for (const RequireRow& row : kDefaultRequire) {
+    if (row.demand == demand) return row.rung;
+  }
+  return Rung::none;
+}
+
+bool is_box_option(std::string_view name) {
+  return find_limit(name) != nullptr ||
+         std::find(std::begin(kOtherOptions), std::end(kOtherOptions), name) != std::end(kOtherOptions);
+}
+
+Result<> set_box_option(BoxOptions& options, std::string_view name, std::string_view value) {
+  if (const LimitRow* row = find_limit(name)) return set_limit(options.limits, *row, value);
+  if (name == "require") return set_require(options, value);
+  if (name == "network") {
+    options.host_network = TRY(yes_or_no(name, value, "host", "none"));
+    return {};
+  }
+  if (name == "pids-fatal") {
+    options.process_limit_fatal = TRY(yes_or_no(name, value, "yes", "no"));
+    return {};
+  }
+  if (name == "image") {
+    if (value.empty())
+      return fail("--image: the name is empty", "'default' is this host's own system, read-only");
+    options.image = value;
+    return {};
+  }
+  std::vector<std::string_view> known(std::begin(kOtherOptions), std::end(kOtherOptions));
+  for (const LimitRow& row : kLimits) known.emplace_back(row.option);
+  return fail("no option '" + std::string(name) + "'", nearest_hint(name, known));
+}
+
+Result<BoxOptions> box_options_from(const std::map<std::string, std::string>& values) {
+  BoxOptions options;
+  for (const auto& [name, value] : values) TRY(set_box_option(options, name, value));
+  return options;
+}
+
+std::map<std::string, std::string> box_option_map(const BoxOptions& options) {
+  std::map<std::string, std::string> values;
+  for (const LimitRow& row : kLimits) {
+    const std::uint64_t value = options.limits[row.id];
+    if (value != row.default_value) values[row.option] = print_amount(row.unit, value);
+  }
+  if (options.host_network) values["network"] = "host";
+  if (options.process_limit_fatal) values["pids-fatal"] = "yes";
+  if (options.image != "default") values["image"] = options.image;
+  std::string require;
+  for (std::size_t i = 0; i < kDemandCount; ++i) {
+    if (!options.require[i]) continue;
+    if (!require.empty()) require += ",";
+    require += std::string(kDemandNames[i]) + ">=" + rung_name(*options.require[i]);
+  }
+  if (!require.empty()) values["require"] = require;
+  return values;
+}
+
+std::vector<std::string> autodriver_arguments(const BoxOptions& options) {
+  std::vector<std::string> arguments;
+  for (const auto& [name, value] : box_option_map(options)) {
+    arguments.push_back(name == "pids-fatal" ? "--pids-fatal" : "--" + name + "=" + value);
+  }
+  return arguments;
+}
+
+void declare_box_options(po::options_description& description) {
+  static constexpr const char* kUnitNames[] = {"S", "SIZE", "N"};
+  for (const LimitRow& row : kLimits) {
+    std::string names = row.option;
+    for (const SpellingRow& spelling : kTangoSpellings) {
+      if (spelling.id == row.id) names += std::string(",") + spelling.tango_long + "," + spelling.tango_short;
+    }
+    description.add_options()(
+        names.c_str(), po::value<std::string>()->value_name(kUnitNames[static_cast<std::size_t>(row.unit)]),
+        limit_help(row).c_str());
+  }
+  const auto text = [](const char* name) { return po::value<std::string>()->value_name(name); };
+  description.add_options()                                                                         //
+      ("network", text("none|host"), "own, empty network (default) or the host's")                  //
+      ("image", text("NAME|DIR"), "the system that the job sees; default: this host's, read-only")  //
+      ("require", text("DEMAND>=RUNG"),
+       "refuse to run with less (rungs: exact strong bounded best_effort none)")  //
+      ("pids-fatal", "a refused fork ends the job with process_limit, instead of being counted");
+}
+
+Result<bool> take_box_option(BoxOptions& options, const po::option& parsed) {
+  if (!is_box_option(parsed.string_key)) return false;
+  if (std::optional<Error> error = tango_number_error(parsed)) return tl::unexpected(std::move(*error));
+  if (parsed.string_key == "pids-fatal") {
+    options.process_limit_fatal = true;
+    return true;
+  }
+  TRY(set_box_option(options, parsed.string_key, parsed.value.empty() ? "" : parsed.value.front()));
+  return true;
+}
+
+}  // namespace milonga

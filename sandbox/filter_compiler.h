@@ -1,0 +1,20 @@
+// Compiles the policy tables (sandbox/policy/syscalls.h) into the BPF program
+// that the kernel runs for each system call of a job, by libseccomp. Used at
+// build time only (filter_generator.cpp) and by the tests; what programs of ours
+// link is the result (course_filter.h). See docs/decisions/0002.
+//
+// Privilege: none.
+#pragma once
+
+#include <linux/filter.h>
+
+#include <vector>
+
+#include "base/result.h"
+
+namespace milonga {
+
+// Fails with libseccomp's error and the number of the call.
+Result<std::vector<sock_filter>> compile_course_filter();
+
+}  // namespace milonga
