@@ -1,0 +1,20 @@
+// Reads the request and believes nothing of it: each field is checked again on
+// this side, whatever the front has checked.
+//
+// Privilege: root; no capability raised.
+#pragma once
+
+#include "sandbox/core/fail.h"
+#include "sandbox/model/request.h"
+
+namespace milonga::core {
+
+// Copies the request out of the sealed memfd at kFdRequest. Fails on a
+// descriptor that is not sealed against writing, shrinking and growing (it could
+// change between check and use), a wrong size, or any field out of its range.
+Fail read_request(Request& request);
+
+// Pure: the checks of every field.
+Fail check_request(const Request& request);
+
+}  // namespace milonga::core

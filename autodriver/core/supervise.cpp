@@ -1,0 +1,222 @@
+#include "autodriver/core/supervise.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <initializer_list>
+
+#include "base/core/clock.h"
+#include "sandbox/core/privilege.h"
+
+namespace milonga::core {
+namespace {
+
+constexpr std::uint64_t kShortestCpuWait = 2'000'000;  // ns: how late a CPU limit may be noticed
+
+class Watch {
+ public:
+  Watch(Watched& box, Response& response) : box_(box), response_(response) {}
+  Fail until_dead();
+
+ private:
+  enum Event : std::size_t { kInit, kStatus, kControl, kWall, kCpu, kOom, kForks, kEvents };
+
+  Fail open_timers();
+  void on_status();
+  void on_ready(const BoxMessage& m);
+  void on_ended(const BoxMessage& m);
+  void on_control();
+  void on_cpu_timer();
+  void on_oom();
+  void on_fork_refused();
+  void arm(int timer, std::uint64_t ns, int flags);
+  void stop(Verdict why);
+  void finish_verdict();
+
+  Watched& box_;
+  Response& response_;
+  pollfd events_[kEvents] = {};
+  UniqueFd wall_, cpu_;
+  bool decided_ = false;       // a limit or a cancel has ended the run
+  Fail inside_;                // set-up failed inside the box
+  char inside_what_[sizeof(BoxMessage::what)] = {};
+};
+
+void Watch::arm(int timer, std::uint64_t ns, int flags) {
+  itimerspec when{};
+  when.it_value.tv_sec = static_cast<time_t>(ns / kSecond);
+  when.it_value.tv_nsec = static_cast<long>(ns % kSecond);
+  (void)::timerfd_settime(timer, flags, &when, nullptr);  // EINVAL is not possible: tv_nsec is in range
+}
+
+// Kills the box for this reason, unless another came first or the command has ended by itself.
+void Watch::stop(Verdict why) {
+  if (decided_ || response_.wait_status_known != 0) return;
+  decided_ = true;
+  response_.verdict = why;
+  response_.detected_ns = now_ns();
+  {
+    Raised up(CAP_KILL);
+    (void)::syscall(SYS_pidfd_send_signal, box_.init, SIGKILL, nullptr, 0);  // ESRCH: it has just died
+  }
+  response_.kill_sent_ns = now_ns();
+  response_.kill_signal = SIGKILL;
+}
+
+Fail Watch::open_timers() {
+  wall_.reset(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  cpu_.reset(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  return wall_.valid() && cpu_.valid() ? fine() : failed(Step::run, "cannot create a timer");
+}
+
+void Watch::on_ready(const BoxMessage& m) {
+  const Response& facts = m.facts;
+  response_.started_ns = m.at_ns;
+  box_.setup_cpu_ns = m.setup_cpu_ns;
+  for (const Step s : {Step::root, Step::identity, Step::input, Step::rlimits, Step::filter, Step::spawn})
+    response_.step_ns[static_cast<std::size_t>(s)] += facts.step_ns[static_cast<std::size_t>(s)];
+  response_.cap_inheritable = facts.cap_inheritable;
+  response_.cap_permitted = facts.cap_permitted;
+  response_.cap_effective = facts.cap_effective;
+  response_.cap_bounding = facts.cap_bounding;
+  response_.cap_ambient = facts.cap_ambient;
+  response_.no_new_privs = facts.no_new_privs;
+  response_.seccomp_mode = facts.seccomp_mode;
+  std::memcpy(response_.ns_inode, facts.ns_inode, sizeof response_.ns_inode);
+  const auto read_back = [&](Demand d, std::uint64_t value) {
+    Evidence& e = response_.evidence[static_cast<std::size_t>(d)];
+    e.read_back = value;
+    e.known |= Evidence::kReadBack;
+  };
+  if (box_.request->limits[LimitId::file_size] != 0) read_back(Demand::file_size, m.rlimit_file_size);
+  read_back(Demand::open_files, m.rlimit_open_files);
+  if (const std::uint64_t wall = box_.request->limits[LimitId::wall]; wall != 0)
+    arm(wall_.get(), m.at_ns + wall, TFD_TIMER_ABSTIME);
+  if (box_.request->limits[LimitId::cpu] != 0) on_cpu_timer();
+}
+
+void Watch::on_status() {
+  BoxMessage m;
+  if (::read(box_.status, &m, sizeof m) != static_cast<ssize_t>(sizeof m)) {
+    events_[kStatus].fd = -1;  // end of file: init is gone or going
+    return;
+  }
+  if (m.event == BoxEvent::ready) on_ready(m);
+  if (m.event == BoxEvent::ended) on_ended(m);
+  if (m.event == BoxEvent::failed && !inside_) {
+    std::memcpy(inside_what_, m.what, sizeof inside_what_ - 1);
+    inside_ = {inside_what_, m.step, m.error};
+  }
+}
+
+// The command's end and a timer's can be seen in one round: the earlier one, by the clock, counts.
+void Watch::on_ended(const BoxMessage& m) {
+  const std::uint64_t wall = box_.request->limits[LimitId::wall];
+  if (wall != 0 && m.at_ns >= response_.started_ns + wall) stop(Verdict::wall_limit);
+  if (decided_) return;
+  response_.ended_ns = m.at_ns;
+  response_.wait_status = m.wait_status;
+  response_.wait_status_known = 1;
+}
+
+void Watch::on_control() {
+  char byte = 0;
+  const ssize_t n = ::recv(kFdControl, &byte, 1, MSG_DONTWAIT);
+  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  stop(Verdict::cancelled);  // asked for, or the owner is gone: then nobody reads the verdict
+  events_[kControl].fd = -1;
+}
+
+// Not a poll: with `left` ns of CPU to go and n CPUs, the limit cannot be reached
+// sooner than left / n from now; so we sleep until then and look again.
+void Watch::on_cpu_timer() {
+  const std::uint64_t limit = box_.request->limits[LimitId::cpu] + box_.setup_cpu_ns;
+  const BoxCgroup::Number used = box_.cgroup->cpu_ns();
+  if (used.ok && used.value >= limit) return stop(Verdict::cpu_limit);
+  static const auto cpus = static_cast<std::uint64_t>(::sysconf(_SC_NPROCESSORS_CONF));
+  const std::uint64_t left = used.ok ? limit - used.value : 0;
+  const std::uint64_t wait = left / (cpus == 0 ? 1 : cpus);
+  arm(cpu_.get(), wait < kShortestCpuWait ? kShortestCpuWait : wait, 0);
+}
+
+void Watch::on_oom() {
+  // v1 tells when the group is out of memory, just before the kill. v2 tells of
+  // any change of memory.events, of which only a kill is the end.
+  if (box_.cgroup->oom_event_is_final() || box_.cgroup->oom_kills().value > 0) stop(Verdict::memory_limit);
+}
+
+void Watch::on_fork_refused() {
+  if (box_.cgroup->forks_refused().value > 0) stop(Verdict::process_limit);
+}
+
+// Nothing ended the run: then it is the command's own end that counts.
+void Watch::finish_verdict() {
+  if (decided_) return;
+  if (const BoxCgroup::Number kills = box_.cgroup->oom_kills(); kills.ok && kills.value > 0) {
+    response_.verdict = Verdict::memory_limit;
+    response_.detected_ns = response_.ended_ns;
+    return;
+  }
+  const std::uint64_t cpu_limit = box_.request->limits[LimitId::cpu];
+  if (cpu_limit != 0 && box_.cgroup->cpu_ns().value >= cpu_limit + box_.setup_cpu_ns) {
+    response_.verdict = Verdict::cpu_limit;
+    response_.detected_ns = response_.ended_ns;
+    return;
+  }
+  if (response_.wait_status_known == 0) return;  // internal_error, as it stood
+  const int status = response_.wait_status;
+  if (WIFSIGNALED(status)) response_.verdict = Verdict::signaled;
+  else response_.verdict = WEXITSTATUS(status) == 0 ? Verdict::ok : Verdict::failed;
+}
+
+Fail Watch::until_dead() {
+  MUST(open_timers());
+  const bool forks_fatal = (box_.request->flags & kProcessLimitFatal) != 0;
+  events_[kInit] = {box_.init, POLLIN, 0};
+  events_[kStatus] = {box_.status, POLLIN, 0};
+  events_[kControl] = {kFdControl, POLLIN, 0};
+  events_[kWall] = {wall_.get(), POLLIN, 0};
+  events_[kCpu] = {cpu_.get(), POLLIN, 0};
+  events_[kOom] = {box_.cgroup->oom_event(), POLLIN | POLLPRI, 0};
+  events_[kForks] = {forks_fatal ? box_.cgroup->fork_refused_event() : -1, POLLPRI, 0};
+  for (bool dead = false; !dead;) {
+    if (::poll(events_, kEvents, -1) < 0) {
+      if (errno == EINTR) continue;
+      return failed(Step::run, "cannot wait for the box");
+    }
+    if (events_[kStatus].revents != 0) on_status();
+    box_.cgroup->rearm(events_[kOom].revents != 0, events_[kForks].revents != 0);
+    if (events_[kOom].revents != 0) on_oom();
+    if (events_[kForks].revents != 0) on_fork_refused();
+    if (events_[kWall].revents != 0) stop(Verdict::wall_limit);
+    if (events_[kCpu].revents != 0) on_cpu_timer();
+    if (events_[kControl].revents != 0) on_control();
+    dead = events_[kInit].revents != 0;
+    if (decided_ || response_.wait_status_known != 0)  // one cause is enough, and a level-triggered event would spin
+      for (const Event e : {kWall, kCpu, kOom, kForks}) events_[e].fd = -1;
+  }
+  siginfo_t info{};
+  if (::waitid(P_PIDFD, static_cast<id_t>(box_.init), &info, WEXITED) != 0)
+    return failed(Step::reap, "cannot reap the box's init");
+  response_.dead_ns = now_ns();
+  while (events_[kStatus].fd >= 0) on_status();  // what it wrote before it died
+  finish_verdict();
+  if (inside_ && !decided_) {
+    std::memcpy(response_.failed_what, inside_what_, sizeof inside_what_);
+    inside_.what = response_.failed_what;
+    return inside_;
+  }
+  return fine();
+}
+
+}  // namespace
+
+Fail supervise(Watched& box, Response& response) { return Watch(box, response).until_dead(); }
+
+}  // namespace milonga::core

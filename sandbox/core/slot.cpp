@@ -1,0 +1,83 @@
+#include "sandbox/core/slot.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "sandbox/core/cgroup.h"
+
+namespace milonga::core {
+namespace {
+
+// The directory, made if need be, and proven to be one that only root can change.
+Fail own_directory(int parent, const char* name, UniqueFd& dir) {
+  if (::mkdirat(parent, name, 0755) != 0 && errno != EEXIST)
+    return failed(Step::slot, "cannot create the state directory /run/milonga");
+  dir.reset(::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  struct stat st {};
+  if (!dir.valid() || ::fstat(dir.get(), &st) != 0)
+    return failed(Step::slot, "cannot open the state directory /run/milonga");
+  if (st.st_uid != 0 || (st.st_mode & 022) != 0)
+    return refused(Step::slot, "the state directory /run/milonga is not root's alone: remove it");
+  return fine();
+}
+
+Fail open_state(UniqueFd& state, UniqueFd& slots) {
+  UniqueFd mount_point;
+  MUST(own_directory(AT_FDCWD, kStateDir, state));
+  MUST(own_directory(state.get(), "box", mount_point));
+  return own_directory(state.get(), "slots", slots);
+}
+
+enum class Lock { taken, busy, error };
+
+// Locks slots/<n>. A file that was unlinked between our open and our lock is
+// nobody's name any more: then again, with a new one.
+Lock lock_slot(int slots, std::uint32_t number, UniqueFd& lock) {
+  char name[16];
+  std::snprintf(name, sizeof name, "%u", number);
+  for (;;) {
+    lock.reset(::openat(slots, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+    struct stat st {};
+    if (!lock.valid()) return Lock::error;
+    if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) return errno == EWOULDBLOCK ? Lock::busy : Lock::error;
+    if (::fstat(lock.get(), &st) != 0) return Lock::error;
+    if (st.st_nlink > 0) return Lock::taken;
+  }
+}
+
+}  // namespace
+
+Fail Slot::acquire(std::uint32_t count) {
+  UniqueFd state, slots;
+  MUST(open_state(state, slots));
+  for (number_ = 0; number_ < count; ++number_) {
+    const Lock lock = lock_slot(slots.get(), number_, lock_);
+    if (lock == Lock::taken) return fine();
+    if (lock == Lock::error) return failed(Step::slot, "cannot lock a slot in /run/milonga/slots");
+  }
+  return refused(Step::slot, "all slots are in use: too many boxes at once on this host");
+}
+
+Fail collect_slots(std::uint32_t count) {
+  UniqueFd state, slots;
+  MUST(open_state(state, slots));
+  for (std::uint32_t n = 0; n < count; ++n) {
+    UniqueFd lock;
+    if (lock_slot(slots.get(), n, lock) != Lock::taken) continue;
+    MUST(remove_leftover_cgroups(n, n + 1 == count));
+    char name[16];
+    std::snprintf(name, sizeof name, "%u", n);
+    (void)::unlinkat(slots.get(), name, 0);
+  }
+  // ENOTEMPTY where a box lives: then they stay.
+  (void)::unlinkat(state.get(), "slots", AT_REMOVEDIR);
+  (void)::unlinkat(state.get(), "box", AT_REMOVEDIR);
+  (void)::unlinkat(AT_FDCWD, kStateDir, AT_REMOVEDIR);
+  return fine();
+}
+
+}  // namespace milonga::core
