@@ -154,9 +154,20 @@ Fail Box::spawn() {
   for (const int fd : {static_cast<int>(kBoxStatus), static_cast<int>(kBoxGo), static_cast<int>(kBoxOutput),
                        static_cast<int>(kBoxInput), static_cast<int>(kFdOutput), static_cast<int>(kFdInput)})
     ::close(fd);
-  if (::write(go_.get(), "g", 1) != 1) return failed(Step::spawn, "the box's init is gone");
   time_step(Step::spawn);
   return fine();
+}
+
+// CAP_KILL stays up from before init is told to go on until the box is dead. For
+// when we are killed ourselves, the kernel sends init's death signal in our
+// name, and asks at that moment whether we may signal that uid
+// (check_kill_permission(), prctl(2) PR_SET_PDEATHSIG does not say so): without
+// the capability in effect, the box would outlive us. If we die before the
+// write, init sees the end of the pipe instead.
+Fail Box::watch(Watched& watched) {
+  Raised up(CAP_KILL);
+  if (::write(go_.get(), "g", 1) != 1) return failed(Step::spawn, "the box's init is gone");
+  return supervise(watched, response_);
 }
 
 Fail Box::account() {
@@ -214,7 +225,7 @@ Fail Box::run() {
   MUST(check_required());
   MUST(spawn());
   Watched watched{&request_, &cgroup_, init_.get(), status_.get(), 0};
-  const Fail judged = supervise(watched, response_);
+  const Fail judged = watch(watched);
   step_began_ = response_.dead_ns;
   MUST(account());
   account_cpu(watched.setup_cpu_ns);

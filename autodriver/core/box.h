@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "autodriver/core/authority.h"
+#include "autodriver/core/supervise.h"
 #include "base/core/unique_fd.h"
 #include "sandbox/core/cgroup.h"
 #include "sandbox/core/fail.h"
@@ -31,6 +32,7 @@ class Box {
   Fail plan_evidence();
   Fail check_required() const;
   Fail spawn();
+  Fail watch(Watched& watched);
   Fail account();
   void account_cpu(std::uint64_t setup_ns);
   void time_step(Step step);

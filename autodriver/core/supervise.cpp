@@ -12,7 +12,6 @@
 #include <initializer_list>
 
 #include "base/core/clock.h"
-#include "sandbox/core/privilege.h"
 
 namespace milonga::core {
 namespace {
@@ -34,7 +33,7 @@ class Watch {
   void on_control();
   void on_cpu_timer();
   void on_oom();
-  void on_fork_refused();
+  [[nodiscard]] bool forks_were_fatal() const;
   void arm(int timer, std::uint64_t ns, int flags);
   void stop(Verdict why);
   void finish_verdict();
@@ -59,12 +58,10 @@ void Watch::arm(int timer, std::uint64_t ns, int flags) {
 void Watch::stop(Verdict why) {
   if (decided_ || response_.wait_status_known != 0) return;
   decided_ = true;
-  response_.verdict = why;
+  // cgroup v1 does not tell when a fork is refused, so it is asked at every other event.
+  response_.verdict = why != Verdict::cancelled && forks_were_fatal() ? Verdict::process_limit : why;
   response_.detected_ns = now_ns();
-  {
-    Raised up(CAP_KILL);
-    (void)::syscall(SYS_pidfd_send_signal, box_.init, SIGKILL, nullptr, 0);  // ESRCH: it has just died
-  }
+  (void)::syscall(SYS_pidfd_send_signal, box_.init, SIGKILL, nullptr, 0);  // ESRCH: it has just died
   response_.kill_sent_ns = now_ns();
   response_.kill_signal = SIGKILL;
 }
@@ -138,7 +135,7 @@ void Watch::on_control() {
 void Watch::on_cpu_timer() {
   const std::uint64_t limit = box_.request->limits[LimitId::cpu] + box_.setup_cpu_ns;
   const BoxCgroup::Number used = box_.cgroup->cpu_ns();
-  if (used.ok && used.value >= limit) return stop(Verdict::cpu_limit);
+  if ((used.ok && used.value >= limit) || forks_were_fatal()) return stop(Verdict::cpu_limit);
   static const auto cpus = static_cast<std::uint64_t>(::sysconf(_SC_NPROCESSORS_CONF));
   const std::uint64_t left = used.ok ? limit - used.value : 0;
   const std::uint64_t wait = left / (cpus == 0 ? 1 : cpus);
@@ -151,8 +148,8 @@ void Watch::on_oom() {
   if (box_.cgroup->oom_event_is_final() || box_.cgroup->oom_kills().value > 0) stop(Verdict::memory_limit);
 }
 
-void Watch::on_fork_refused() {
-  if (box_.cgroup->forks_refused().value > 0) stop(Verdict::process_limit);
+bool Watch::forks_were_fatal() const {
+  return (box_.request->flags & kProcessLimitFatal) != 0 && box_.cgroup->forks_refused().value > 0;
 }
 
 // Nothing ended the run: then it is the command's own end that counts.
@@ -160,6 +157,11 @@ void Watch::finish_verdict() {
   if (decided_) return;
   if (const BoxCgroup::Number kills = box_.cgroup->oom_kills(); kills.ok && kills.value > 0) {
     response_.verdict = Verdict::memory_limit;
+    response_.detected_ns = response_.ended_ns;
+    return;
+  }
+  if (forks_were_fatal()) {
+    response_.verdict = Verdict::process_limit;
     response_.detected_ns = response_.ended_ns;
     return;
   }
@@ -193,7 +195,7 @@ Fail Watch::until_dead() {
     if (events_[kStatus].revents != 0) on_status();
     box_.cgroup->rearm(events_[kOom].revents != 0, events_[kForks].revents != 0);
     if (events_[kOom].revents != 0) on_oom();
-    if (events_[kForks].revents != 0) on_fork_refused();
+    if (events_[kForks].revents != 0 && forks_were_fatal()) stop(Verdict::process_limit);
     if (events_[kWall].revents != 0) stop(Verdict::wall_limit);
     if (events_[kCpu].revents != 0) on_cpu_timer();
     if (events_[kControl].revents != 0) on_control();

@@ -11,7 +11,7 @@
 //   pids.events           process_limit, where refused forks are asked to be fatal
 //
 // Sources: pidfd_open(2), timerfd_create(2), pid_namespaces(7) (killing init kills all).
-// Privilege: root; raises CAP_KILL to kill.
+// Privilege: root; the caller holds CAP_KILL raised (box.cpp says why).
 #pragma once
 
 #include "sandbox/core/cgroup.h"
