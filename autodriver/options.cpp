@@ -1,7 +1,7 @@
 #include "autodriver/options.h"
 
-#include <boost/program_options/value_semantic.hpp>
 #include <algorithm>
+#include <boost/program_options/value_semantic.hpp>
 #include <span>
 
 #include "base/nearest.h"
@@ -73,6 +73,8 @@ std::string print_amount(LimitUnit unit, std::uint64_t value) {
   bug("a limit without unit");
 }
 
+// 0 is "no limit", as in Tango. The limits that a box cannot be without (those
+// with a default) then get the largest value there is.
 Result<> set_limit(Limits& limits, const LimitRow& row, std::string_view text) {
   const std::string option = std::string("--") + row.option;
   const Result<std::uint64_t> value = parse_amount(row.unit, text);
@@ -80,9 +82,10 @@ Result<> set_limit(Limits& limits, const LimitRow& row, std::string_view text) {
   if (*value != 0 && (*value < row.minimum || *value > row.maximum)) {
     return fail(option + ": " + print_amount(row.unit, *value) + " is out of range",
                 "from " + print_amount(row.unit, row.minimum) + " to " + print_amount(row.unit, row.maximum) +
-                    (row.unit == LimitUnit::seconds ? " seconds" : "") + ", or 0 for no limit");
+                    (row.unit == LimitUnit::seconds ? " seconds" : "") +
+                    (row.default_value == 0 ? ", or 0 for no limit" : ", or 0 for the most"));
   }
-  limits[row.id] = *value;
+  limits[row.id] = *value == 0 && row.default_value != 0 ? row.maximum : *value;
   return {};
 }
 

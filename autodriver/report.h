@@ -1,0 +1,35 @@
+// The report of a run: what the core answered and what the front counted, as
+// JSON (docs/report.schema.json, docs/report.md). Unknown is null, never 0.
+//
+// Privilege: none.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "autodriver/report_view.h"
+#include "sandbox/model/response.h"
+
+namespace milonga {
+
+// A run as the front knows it when all is over.
+struct Outcome {
+  Response response;
+  Limits limits;                        // as asked for
+  std::string error;                    // refused, internal_error: instead of the core's shorter text
+  std::uint64_t output_bytes = 0;       // written by the job
+  std::uint64_t output_kept_bytes = 0;  // of these, handed on
+};
+
+// The demand whose limit ended the run, if one did.
+std::optional<Demand> demand_hit(const Response& response);
+
+ReportView view_of(const Outcome& outcome);
+
+// One line of JSON with its line end.
+std::string report_json(const Outcome& outcome);
+
+// Writes it to FILE.tmp and renames that, so that FILE is never half a report.
+Result<> write_report(const std::string& file, const Outcome& outcome);
+
+}  // namespace milonga
