@@ -214,7 +214,7 @@ RunResult Run::result() {
   if (!view.error.empty())
     result.complaint = std::string(verdict_name(view.verdict)) + " at " + view.error;
   else if (line_.stream && line_.report_file.empty())
-    result.complaint = tango_headline(view);
+    result.complaint = job_sentence(view);
   if (!output_.write_error().empty() || given_up_) {
     result.exit_code = 3;
     result.complaint = given_up_ ? "ended before all output was written" : output_.write_error();

@@ -41,8 +41,12 @@ std::string what_happened(const ReportView& run) {
 
 }  // namespace
 
+std::string job_sentence(const ReportView& run) {
+  return "Job " + what_happened(run);
+}
+
 std::string tango_headline(const ReportView& run) {
-  return "Autodriver: Job " + what_happened(run);
+  return "Autodriver: " + job_sentence(run);
 }
 
 int tango_exit_code(Verdict verdict) {

@@ -17,6 +17,9 @@ namespace milonga {
 // (Tango says "status 0" of a job killed by a signal; we name the signal.)
 std::string tango_headline(const ReportView& run);
 
+// The same without "Autodriver: ".
+std::string job_sentence(const ReportView& run);
+
 // 0 the job ran, whatever its status, or hit another limit than wall; 2 wall
 // limit; 3 refused, cancelled or failed. (1, bad usage, is found before a run.)
 int tango_exit_code(Verdict verdict);
