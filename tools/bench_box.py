@@ -12,7 +12,7 @@ import tempfile
 
 PAYLOAD = ["/usr/bin/busybox", "true"]
 GAPS = {"": 0, "gap_": 30}  # prefix of the key: idle ms before each run
-BUBBLEWRAP = "bwrap --unshare-all --ro-bind / / --proc /proc --dev /dev --tmpfs /tmp --".split()
+BUBBLEWRAP = "bwrap --unshare-all --ro-bind / / --proc /proc --dev /dev --tmpfs /tmp".split()
 STEP_RUNS = 50
 
 
@@ -24,7 +24,7 @@ def measure(floor, runs, gap_ms, commands):
     """{column: [ms]}; the first run of each column is for warming up."""
     arguments = [floor, str(runs), str(gap_ms)]
     for name, command in commands.items():
-        arguments += ["--", name, *command, *PAYLOAD]
+        arguments += ["--column", name, *command, *PAYLOAD]
     samples = {}
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
@@ -48,8 +48,11 @@ def steps(autodriver):
             subprocess.run([autodriver, "--report", report, "--command", "--", *PAYLOAD],
                            check=True, stdout=subprocess.DEVNULL)
             with open(report, encoding="utf-8") as file:
-                for name, us in json.load(file)["steps_us"].items():
-                    samples.setdefault(name, []).append(us or 0)
+                run = json.load(file)
+            times = run["times_s"]
+            whole = {"until_exec": times["started"], "until_end": times["ended_at"], "until_dead": times["dead_at"]}
+            for name, us in (run["steps_us"] | {k: s * 1e6 for k, s in whole.items()}).items():
+                samples.setdefault(name, []).append(us or 0)
     return {name: statistics.median(values) for name, values in samples.items()}
 
 
@@ -79,7 +82,8 @@ def show(results, step_medians, runs):
         for name, values in columns.items():
             print(f"{name:16}{median[name]:10.2f}{p99(values):10.2f}"
                   f"{median[name] / median['spawn']:10.2f}{median[name] / median['direct']:10.2f}")
-    print(f"\nsteps of autodriver-core, us (median of {STEP_RUNS} runs; some run side by side)")
+    print(f"\nsteps of autodriver-core, us (median of {STEP_RUNS} runs; some run side by side,")
+    print("until_* count from its first instruction)")
     for name, us in step_medians.items():
         print(f"  {name:12}{us:9.0f}")
 

@@ -3,7 +3,7 @@
 // that this kernel lets them cost, and neither checks nor evidence. What a box
 // costs is quoted as a ratio to this, taken in the same run, round-robin.
 //
-//   floor RUNS GAP_MS [-- NAME COMMAND ARGUMENT...]...
+//   floor RUNS GAP_MS [--column NAME COMMAND ARGUMENT...]...
 //
 // Prints one line per run: NAME, tab, microseconds. Columns of its own:
 //   spawn           posix_spawn of the payload
@@ -242,7 +242,7 @@ std::vector<Column> columns_of(int argc, char** argv) {
   std::vector<Column> columns = {
       {"spawn", {kPayload[0], kPayload[1], nullptr}}, {"direct", {}}, {"direct_newnet", {}}};
   for (int i = 3; i < argc; ++i) {
-    if (std::string_view(argv[i]) == "--") {
+    if (std::string_view(argv[i]) == "--column") {
       if (i + 2 >= argc) return {};
       columns.push_back({argv[i + 1], {}});
       ++i;
@@ -267,7 +267,7 @@ int main(int argc, char** argv) {
   long runs = 0, gap_ms = 0;
   const std::vector<Column> columns = columns_of(argc, argv);
   if (argc < 3 || !parse(argv[1], runs) || !parse(argv[2], gap_ms) || columns.empty()) {
-    std::fprintf(stderr, "usage: floor RUNS GAP_MS [-- NAME COMMAND ARGUMENT...]...\n");
+    std::fprintf(stderr, "usage: floor RUNS GAP_MS [--column NAME COMMAND ARGUMENT...]...\n");
     return 64;
   }
   struct sigaction stop {};
