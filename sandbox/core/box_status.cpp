@@ -1,0 +1,44 @@
+#include "sandbox/core/box_status.h"
+
+#include <limits.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "base/core/clock.h"
+
+namespace milonga::core {
+namespace {
+
+BoxMessage own_message;
+std::uint64_t step_began;
+static_assert(sizeof(BoxMessage) <= PIPE_BUF, "so that a message is written whole or not at all, pipe(7)");
+
+}  // namespace
+
+BoxMessage& message() { return own_message; }
+
+void begin_step() { step_began = now_ns(); }
+
+void end_step(Step step) {
+  const std::uint64_t now = now_ns();
+  own_message.facts.step_ns[static_cast<std::size_t>(step)] = now - step_began;
+  step_began = now;
+}
+
+void tell(BoxEvent event) {
+  own_message.event = event;
+  own_message.at_ns = now_ns();
+  // If nobody listens the supervisor is dead, and with it, in a moment, we.
+  (void)!::write(kBoxStatus, &own_message, sizeof own_message);
+}
+
+void give_up(const Fail& fail) {
+  own_message.step = fail.step;
+  own_message.error = fail.error;
+  std::snprintf(own_message.what, sizeof own_message.what, "%s", fail.what);
+  tell(BoxEvent::failed);
+  ::_exit(kStepExitBase + static_cast<int>(fail.step));
+}
+
+}  // namespace milonga::core

@@ -1,0 +1,48 @@
+// What the inside of a box tells its supervisor, over a pipe that the job never has.
+//
+// Privilege: any.
+#pragma once
+
+#include <cstdint>
+
+#include "sandbox/core/fail.h"
+#include "sandbox/model/response.h"
+
+namespace milonga::core {
+
+// Descriptors inside the box, at fixed numbers, so that all others can be closed.
+enum BoxFd : int {
+  kBoxStatus = 100,  // write end of the status pipe, close-on-exec in the job
+  kBoxGo = 101,      // read end: one byte = the supervisor is there and agrees; end of file = it is gone
+  kBoxOutput = 102,
+  kBoxInput = 103,   // if the request has input
+};
+
+enum class BoxEvent : std::uint32_t {
+  failed = 1,  // set-up failed: step, error, what
+  ready = 2,   // set-up is done, exec follows
+  ended = 3,   // the command has ended: wait_status
+};
+
+// One message of the status pipe; smaller than PIPE_BUF, so writes are atomic.
+struct BoxMessage {
+  BoxEvent event = BoxEvent::failed;
+  Step step = Step::start;
+  std::int32_t error = 0;
+  std::int32_t wait_status = 0;
+  std::uint64_t at_ns = 0;
+  std::uint64_t setup_cpu_ns = 0;       // ready: CPU that our own set-up took inside the box's cgroup
+  std::uint64_t rlimit_file_size = 0, rlimit_open_files = 0;  // ready: read back
+  char what[128] = {};
+  Response facts;                       // ready: step times, capabilities, namespaces, as read back inside
+};
+
+// The message of this process, to be filled in, and the clock of its steps.
+BoxMessage& message();
+void begin_step();
+void end_step(Step step);  // the time since the last call of either belongs to `step`
+
+void tell(BoxEvent event);
+[[noreturn]] void give_up(const Fail& fail);
+
+}  // namespace milonga::core
