@@ -55,6 +55,8 @@ EXCEPTIONS = {
         "chooses between the two places of our own installation; the spawn itself reports what is wrong with it",
     ("descriptors_close_on_exec", "autodriver/core/start.cpp", "open "):
         "fills missing descriptors 0 to 2, which are there to be inherited",
+    ("descriptors_close_on_exec", "autodriver/main.cpp", "open "):
+        "the same in the front",
 }
 OPENS = re.compile(r"::open(?:at)?\(([^;]*)\)")
 
@@ -96,12 +98,20 @@ def includes_follow_the_arrows(root):
                 yield f"{where}: {folder} must not include {home(target, EDGES) or target} (the table: tests/tidy/tidy.py)"
 
 
+def runs_as_the_job(root, path):
+    """Code that begins to run when all privilege is gone: its header says `Privilege: job`, and no more."""
+    header = root / (path.rsplit(".", 1)[0] + ".h")
+    return header.exists() and re.search(r"^// Privilege: job\.$", header.read_text(encoding="utf-8"), re.M) is not None
+
+
 def the_privileged_program_stays_small(root):
+    """Code lines: neither blank nor comment, in sources and headers alike."""
     total = 0
     for path, text in sources(root, CORE):
         lines = sum(1 for line in code_only(text).splitlines() if line.strip())
-        total += lines
-        print(f"{lines:6} {path}")
+        counts = not runs_as_the_job(root, path)
+        total += lines if counts else 0
+        print(f"{lines:6} {path}{'' if counts else ' (as the job: not counted)'}")
     print(f"{total:6} code lines with privilege, of {CORE_LINES}")
     if total > CORE_LINES:
         yield f"{' + '.join(CORE)}: {total} code lines, more than {CORE_LINES} (move out what needs no privilege)"
