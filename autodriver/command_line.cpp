@@ -77,7 +77,8 @@ Result<po::parsed_options> parse(const std::vector<std::string>& tokens,
   try {
     return po::command_line_parser(tokens).options(all).positional(positional).run();
   } catch (const po::unknown_option& e) {
-    return unknown_option(known, e.get_option_name());
+    const std::string name = e.get_option_name();
+    return unknown_option(known, name.substr(0, name.find('=')));
   } catch (const po::error& e) {
     return fail(e.what(), "see autodriver --help");
   }

@@ -44,7 +44,8 @@ Result<> InputSender::start_entry(const InputEntry& entry) {
     put_header(entry, entry.size);
   } else if (entry.kind == InputKind::symlink) {
     char target[kMaxInputName + 1];
-    const ssize_t n = ::readlinkat(directory_.get(), entry.path.c_str(), target, sizeof target);
+    const UniqueFd link = TRY(open_beneath(directory_.get(), entry.path, O_PATH));
+    const ssize_t n = ::readlinkat(link.get(), "", target, sizeof target);
     if (n < 0) return fail_errno("read", entry.path);
     if (n > static_cast<ssize_t>(kMaxInputName))
       return fail("the target of '" + entry.path + "' is too long");
