@@ -159,7 +159,9 @@ std::string help_text() {
           "gc removes what killed supervisors left behind. (A directory called gc is ./gc.)\n\n"
        << own_options() << "\n"
        << box_options()
-       << "\nExit status: 0 the job ran (whatever its own status) or hit another limit than the time;\n"
+       << "\nTango's names: --nproc (--pids), --fsize (--file-size), --timeout (--wall-time), --osize "
+          "(--output)\n"
+          "Exit status: 0 the job ran (whatever its own status) or hit another limit than the time;\n"
           "1 bad usage; 2 the job timed out; 3 the run was refused or cancelled, or the system failed.\n";
   return text.str();
 }

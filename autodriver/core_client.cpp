@@ -43,7 +43,7 @@ Result<std::array<Moved, 5>> move_up(const CoreDescriptors& d, int control) {
   for (std::size_t i = 0; i < moved.size(); ++i) {
     if (sources[i] < 0) continue;
     moved[i].fd.reset(::fcntl(sources[i], F_DUPFD_CLOEXEC, kFdImage + 1));
-    if (!moved[i].fd.valid()) return fail_errno("copy", "a descriptor");
+    if (!moved[i].fd.valid()) return fail_errno("copy a descriptor", "");
   }
   return moved;
 }
@@ -88,7 +88,7 @@ Result<CoreClient> CoreClient::start(const CoreDescriptors& descriptors) {
   const std::string path = TRY(find_core());
   int pair[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
-    return fail_errno("create", "a socket pair");
+    return fail_errno("create a socket pair", "");
   UniqueFd ours(pair[0]);
   const UniqueFd theirs(pair[1]);
   const std::array<Moved, 5> moved = TRY(move_up(descriptors, theirs.get()));
@@ -112,7 +112,7 @@ void CoreClient::cancel() const {
 Result<Response> CoreClient::receive() {
   Response response;
   const ssize_t n = ::recv(socket_.get(), &response, sizeof response, 0);
-  if (n < 0) return fail_errno("receive", "autodriver-core's answer");
+  if (n < 0) return fail_errno("receive autodriver-core's answer", "");
   if (n == 0) return fail("autodriver-core ended without an answer (" + reap() + ")");
   if (n != static_cast<ssize_t>(sizeof response) || response.magic != kResponseMagic ||
       response.version != 1) {

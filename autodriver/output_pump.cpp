@@ -39,7 +39,7 @@ Result<> OutputPump::on_readable() {
   } else if (n == 0) {
     pipe_.reset();
   } else if (errno != EAGAIN && errno != EINTR) {
-    return fail_errno("read", "the job's output");
+    return fail_errno("read the job's output", "");
   }
   return {};
 }
@@ -48,7 +48,7 @@ void OutputPump::on_writable() {
   const std::string_view piece = next_piece().substr(0, largest_write_);
   const ssize_t n = ::write(out_, piece.data(), piece.size());
   if (n < 0) {
-    if (errno != EAGAIN && errno != EINTR) write_error_ = fail_errno("write", "the output").value().line();
+    if (errno != EAGAIN && errno != EINTR) write_error_ = fail_errno("write the output", "").value().line();
     return;
   }
   const auto written = static_cast<std::size_t>(n);

@@ -19,12 +19,12 @@ constexpr const char* kImages = "/var/lib/milonga/images/";
 
 Result<UniqueFd> seal(const Request& request) {
   UniqueFd file(::memfd_create("milonga-request", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  if (!file.valid()) return fail_errno("create", "the request's memfd");
+  if (!file.valid()) return fail_errno("create a memfd for the request", "");
   if (::write(file.get(), &request, sizeof request) != static_cast<ssize_t>(sizeof request)) {
-    return fail_errno("write", "the request");
+    return fail_errno("write the request", "");
   }
   if (::fcntl(file.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
-    return fail_errno("seal", "the request");
+    return fail_errno("seal the request", "");
   }
   return file;
 }

@@ -29,12 +29,12 @@ struct Pipe {
 
 Result<Pipe> make_pipe() {
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno("create", "a pipe");
+  if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno("create a pipe", "");
   return Pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
 Result<> make_non_blocking(int fd) {
-  if (::fcntl(fd, F_SETFL, O_NONBLOCK) != 0) return fail_errno("set up", "a pipe");
+  if (::fcntl(fd, F_SETFL, O_NONBLOCK) != 0) return fail_errno("set up a pipe", "");
   return {};
 }
 
@@ -44,9 +44,9 @@ Result<UniqueFd> catch_signals() {
   ::sigemptyset(&set);
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaddset(&set, signal);
   ::signal(SIGPIPE, SIG_IGN);
-  if (::sigprocmask(SIG_BLOCK, &set, nullptr) != 0) return fail_errno("block", "signals");
+  if (::sigprocmask(SIG_BLOCK, &set, nullptr) != 0) return fail_errno("block signals", "");
   UniqueFd fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-  if (!fd.valid()) return fail_errno("create", "a signalfd");
+  if (!fd.valid()) return fail_errno("create a signalfd", "");
   return fd;
 }
 

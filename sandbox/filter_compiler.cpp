@@ -44,15 +44,15 @@ Result<Context> start(std::uint32_t default_answer) {
 
 Result<Program> finish(const Context& context) {
   const UniqueFd file(::memfd_create("filter", MFD_CLOEXEC));
-  if (!file.valid()) return fail_errno("create", "memfd");
+  if (!file.valid()) return fail_errno("create a memfd", "");
   if (const int rc = seccomp_export_bpf(context.get(), file.get()); rc != 0) {
-    return fail_errno("export", "the filter", "", -rc);
+    return fail_errno("export the filter", "", "", -rc);
   }
   const off_t size = ::lseek(file.get(), 0, SEEK_END);
   if (size <= 0 || size % sizeof(sock_filter) != 0) return fail("libseccomp exported half an instruction");
   Program program(static_cast<std::size_t>(size) / sizeof(sock_filter));
   if (::pread(file.get(), program.data(), static_cast<std::size_t>(size), 0) != size) {
-    return fail_errno("read", "the exported filter");
+    return fail_errno("read the exported filter", "");
   }
   return program;
 }

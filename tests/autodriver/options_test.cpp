@@ -2,7 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <iterator>
+#include <set>
+
 #include "autodriver/command_line.h"
+#include "base/size.h"
 
 namespace milonga {
 namespace {
@@ -114,6 +119,46 @@ TEST(CommandLine, HelpNamesEachOptionOfTheTable) {
   const std::string help = help_text();
   for (const LimitRow& row : kLimits) {
     EXPECT_NE(help.find(std::string("--") + row.option), std::string::npos) << row.option;
+  }
+}
+
+// "--memory" of each "--memory" that a text has, in bold or not.
+std::set<std::string> long_options_in(const std::string& text) {
+  std::set<std::string> found;
+  for (std::size_t at = 0; (at = text.find("--", at)) != std::string::npos;) {
+    const std::size_t end = text.find_first_not_of("abcdefghijklmnopqrstuvwxyz-", at);
+    if (end > at + 3) found.insert(text.substr(at, end - at));
+    at = std::max(end, at + 2);
+  }
+  return found;
+}
+
+TEST(ManPage, NamesTheOptionsOfTheProgramAndNoOthers) {
+  std::ifstream file(MILONGA_SOURCE_DIR "/docs/man/autodriver.1.scd");
+  const std::string page{std::istreambuf_iterator<char>(file), {}};
+  const std::set<std::string> documented = long_options_in(page);
+  const std::set<std::string> known = long_options_in(help_text());
+  EXPECT_GT(known.size(), kLimitCount);
+  for (const std::string& name : documented) {
+    const auto line = parse_command_line({name});
+    EXPECT_TRUE(line || line.error().line().find("no option") == std::string::npos)
+        << name << " is no option";
+  }
+  for (const std::string& name : known)
+    EXPECT_TRUE(documented.contains(name)) << name << " is not in the page";
+}
+
+TEST(ManPage, NamesTheDefaultOfEachLimit) {
+  std::ifstream file(MILONGA_SOURCE_DIR "/docs/man/autodriver.1.scd");
+  const std::string page{std::istreambuf_iterator<char>(file), {}};
+  for (const LimitRow& row : kLimits) {
+    const std::size_t at = page.find(std::string("*--") + row.option + "*");
+    ASSERT_NE(at, std::string::npos) << row.option;
+    const std::string entry = page.substr(at, page.find("\n\n", at) - at);
+    const std::string value =
+        row.unit == LimitUnit::bytes ? print_size(row.default_value) : std::to_string(row.default_value);
+    const std::string said = "Default: " + (row.default_value == 0 ? "no limit" : value) + ".";
+    EXPECT_NE(entry.find(said), std::string::npos) << row.option << ": " << said;
   }
 }
 
