@@ -71,6 +71,7 @@ struct Status {
   std::string runner;          // running: who
   std::string live_output;     // running: path of the output so far; may not exist yet
   bool cancel_requested = false;
+  std::string publish_error;   // done: why Job::output could not be written; empty if it was
   std::optional<ResultRecord> result;  // done
 };
 
@@ -102,11 +103,13 @@ class Queue {
 
   // Takes a runner identity (a locked directory) and recovers what dead runners
   // left. `kill_orphan` is called for each job found in a dead runner, before
-  // it is offered again: it must return only when nothing of it is alive.
+  // it is offered again, with the dead runner's work directory of it: it must
+  // return only when nothing of it is alive.
   // Fails if `exclusive` and another live runner holds this queue.
-  virtual Result<Recovery> become_runner(bool exclusive, const std::function<void(const Job&, int attempt)>& kill_orphan) = 0;
+  using KillOrphan = std::function<void(const Job& job, int attempt, const std::string& work_dir)>;
+  virtual Result<Recovery> become_runner(bool exclusive, const KillOrphan& kill_orphan) = 0;
 
-  // The next job, or nothing. The claim is durable when wait_claims_durable()
+  // The next job, or nothing. The claim is durable when make_claims_durable()
   // has returned; untrusted code must not start before.
   virtual Result<std::optional<Claim>> claim() = 0;
   virtual Result<void> make_claims_durable() = 0;

@@ -1,0 +1,170 @@
+// Becoming a runner, and what each leftover of a dead one means.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "queue/record.h"
+#include "queue/spool.h"
+
+namespace milonga::queue {
+
+Result<std::string> Spool::living_daemon() {
+  for (const std::string& runner : TRY(disk_->list("run")))
+    if (disk_->owner_is_alive(runner)) return runner;
+  return std::string("of unknown name");
+}
+
+// The directory appears under run/ with its lock already held: nobody can take it for a dead one's.
+Result<void> Spool::take_identity(bool exclusive) {
+  if (exclusive) {
+    auto lock = disk_->lock("lock");
+    if (!lock && (lock.error().code == EWOULDBLOCK))
+      return fail(fmt::format("another milongad runs this spool: {}", TRY(living_daemon())),
+                  "its first number is its pid; stop it, or name another spool");
+    spool_lock_ = TRY(std::move(lock));
+  }
+  const std::string unfinished = temporary("run");
+  const std::string name = disk_->owner() + "-" + std::to_string(sequence_);
+  TRY(disk_->make_directory(unfinished));
+  runner_lock_ = TRY(disk_->lock(unfinished + "/lock"));
+  TRY(disk_->rename(unfinished, "run/" + name));
+  TRY(disk_->sync_directory("run"));
+  TRY(disk_->make_directory("work/" + name));
+  runner_ = name;
+  return {};
+}
+
+Result<Recovery> Spool::become_runner(bool exclusive, const KillOrphan& kill_orphan) {
+  Recovery recovery;
+  TRY(take_identity(exclusive));
+  for (const std::string& other : TRY(disk_->list("run")))
+    if (other != runner_) TRY(recover_runner(other, kill_orphan, recovery));
+  for (const std::string& owner : TRY(disk_->list("work")))  // of runners whose directory went before theirs
+    if (owner != runner_ && !TRY(disk_->info("run/" + owner)).exists) TRY(disk_->remove_tree("work/" + owner));
+  TRY(remove_dead_tmp(recovery));
+  if (watch_) watcher_.emplace(TRY(Watcher::create()));
+  if (watcher_) TRY(watcher_->add(disk_->absolute("run/" + runner_), "run"));
+  TRY(scan_ready(&recovery));
+  TRY(check_ids(recovery));
+  return recovery;
+}
+
+Result<void> Spool::recover_runner(const std::string& dead, const KillOrphan& kill_orphan, Recovery& recovery) {
+  const std::string directory = "run/" + dead;
+  if (!TRY(disk_->info(directory)).directory) {
+    ++recovery.quarantined;
+    return quarantine("run", dead, "it is not a directory; run/ holds one directory per runner");
+  }
+  auto lock = disk_->lock(directory + "/lock");
+  if (!lock && lock.error().code == EWOULDBLOCK) return {};  // alive
+  TRY(std::move(lock));
+  for (const std::string& file : TRY(disk_->list(directory))) {
+    if (file == "lock" || file.ends_with(".cancel")) continue;
+    if (const auto name = JobName::parse(file)) {
+      TRY(recover_job(dead, *name, kill_orphan, recovery));
+    } else {
+      TRY(quarantine(directory, file, "its name is not that of a job (see queue/name.h)"));
+      ++recovery.quarantined;
+    }
+  }
+  // Whatever left this directory must be on disk elsewhere before it goes.
+  for (const std::string& lane : TRY(disk_->list("ready")))
+    if (TRY(disk_->info("ready/" + lane)).directory) TRY(disk_->sync_directory("ready/" + lane));
+  for (const std::string& shard : TRY(disk_->list("done"))) TRY(disk_->sync_directory("done/" + shard));
+  TRY(disk_->remove_tree("work/" + dead));
+  return disk_->remove_tree(directory);
+}
+
+Result<void> Spool::recover_job(const std::string& dead, const JobName& name, const KillOrphan& kill_orphan,
+                                Recovery& recovery) {
+  const std::string directory = "run/" + dead;
+  const std::string path = directory + "/" + name.text();
+  Result<std::string> bytes = disk_->read(path, kMaxJobRecord);
+  Result<Job> job = bytes ? read_job(*bytes) : Result<Job>(Unexpected(bytes.error()));
+  if (!job) {
+    ++recovery.quarantined;
+    recovery.notes.push_back(fmt::format("job {} of a dead runner is unreadable: {}", name.id, job.error().line()));
+    return quarantine(directory, name.text(), job.error().line());
+  }
+  const std::string work = work_dir(dead, name);
+  kill_orphan(*job, name.attempt, disk_->absolute(work));
+  if (TRY(has_result(name.id))) {
+    ++recovery.finished;
+    return leave(directory, name, *job, work);
+  }
+  const bool cancelled = TRY(is_marked_cancelled(dead, name.id));
+  if (cancelled || name.attempt >= max_attempts_) {
+    ResultRecord record;
+    record.id = name.id;
+    record.attempt = name.attempt;
+    record.outcome = cancelled ? Outcome::cancelled : Outcome::gave_up;
+    record.reason = cancelled ? "cancelled; its runner died before it could say so"
+                              : fmt::format("gave up: the runner died in each of {} attempts", name.attempt);
+    record.finished_ms = disk_->now_ms();
+    TRY(ensure_directory(shard_of(name.id), "done"));
+    (void)TRY(link_result(record));
+    ++(cancelled ? recovery.cancelled : recovery.gave_up);
+    return leave(directory, name, *job, work);
+  }
+  const std::string lane = "ready/" + encode_lane(job->lane);
+  TRY(ensure_directory(lane, "ready"));
+  ++recovery.requeued;
+  recovery.notes.push_back(fmt::format("job {} is offered again: its runner {} died in attempt {}", name.id, dead, name.attempt));
+  auto moved = disk_->rename(path, lane + "/" + name.text());
+  // A claim that a crash undid in one directory and not in the other: the same job twice, one of them is enough.
+  if (!moved && moved.error().code == EEXIST) return disk_->unlink(path);
+  return moved;
+}
+
+// "<what>.<owner>.<n>": what a dead process did not finish, nobody was told of.
+Result<void> Spool::remove_dead_tmp(Recovery& recovery) {
+  for (const std::string& name : TRY(disk_->list("tmp"))) {
+    const std::size_t first = name.find('.'), last = name.rfind('.');
+    if (first == std::string::npos || first == last) continue;
+    if (disk_->owner_is_alive(name.substr(first + 1, last - first - 1))) continue;
+    TRY(disk_->remove_tree("tmp/" + name));
+    ++recovery.removed_tmp;
+  }
+  return {};
+}
+
+// The next id is above every id that was ever seen, whatever became of id/.
+Result<void> Spool::check_ids(Recovery& recovery) {
+  JobId highest = 0, next = 0;
+  for (const Place& place : TRY(places())) highest = std::max(highest, place.name.id);
+  for (const std::string& shard : TRY(disk_->list("done")))
+    for (const std::string& file : TRY(disk_->list("done/" + shard))) {
+      JobId id = 0;
+      (void)std::from_chars(file.data(), file.data() + file.size(), id);
+      highest = std::max(highest, id);
+    }
+  std::vector<std::string> names = TRY(disk_->list("id"));
+  for (const std::string& name : names) {
+    JobId id = 0;
+    (void)std::from_chars(name.data(), name.data() + name.size(), id);
+    next = std::max(next, id);
+  }
+  if (next > highest && names.size() == 1) return {};
+  const JobId restored = std::max(next, highest + 1000);
+  recovery.notes.push_back(fmt::format("the next id was lost or set back; it is {} now", restored));
+  for (const std::string& name : names)
+    if (name != std::to_string(restored)) TRY(disk_->unlink("id/" + name));
+  if (auto made = write_file(fmt::format("id/{}", restored), ""); !made && made.error().code != EEXIST) return made;
+  return disk_->sync_directory("id");
+}
+
+void Spool::resign() {
+  if (runner_.empty()) return;
+  // Claims that have not ended stay where they are; whoever comes next recovers them.
+  if (held_.empty()) {
+    (void)disk_->remove_tree("work/" + runner_);
+    (void)disk_->remove_tree("run/" + runner_);
+  }
+  runner_.clear();
+  watcher_.reset();
+  runner_lock_.reset();
+  spool_lock_.reset();
+}
+
+}  // namespace milonga::queue

@@ -1,0 +1,140 @@
+// Looking: nothing here changes the spool.
+#include <fmt/format.h>
+#include <sys/inotify.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/core/unique_fd.h"
+#include "queue/record.h"
+#include "queue/spool.h"
+
+namespace milonga::queue {
+namespace {
+
+// Position in the order in which jobs of one class start.
+bool before(const JobName& a, const JobName& b) {
+  if (a.job_class != b.job_class) return a.job_class == JobClass::interactive;
+  return a.id < b.id;
+}
+
+}  // namespace
+
+Result<std::vector<Spool::Place>> Spool::places() {
+  std::vector<Place> all;
+  for (const auto& [top, state] : {std::pair{"ready", State::waiting}, std::pair{"run", State::running}})
+    for (const std::string& folder : TRY(disk_->list(top))) {
+      const std::string directory = fmt::format("{}/{}", top, folder);
+      const auto names = disk_->list(directory);
+      if (!names) continue;  // a runner that resigned meanwhile, or no directory
+      for (const std::string& file : *names)
+        if (const auto name = JobName::parse(file)) all.push_back({state, directory, *name});
+    }
+  return all;
+}
+
+Result<ResultRecord> Spool::result_of(JobId id) {
+  const std::string path = fmt::format("{}/{}.res", shard_of(id), id);
+  auto result = read_result(TRY(disk_->read(path, kMaxResultRecord)));
+  if (!result) return fail(fmt::format("'{}': {}", disk_->absolute(path), result.error().line()));
+  return result;
+}
+
+Result<Status> Spool::describe(const Place& place, const std::vector<Place>& all) {
+  Status status;
+  status.state = place.state;
+  status.attempt = place.name.attempt;
+  const std::string path = place.directory + "/" + place.name.text();
+  auto job = read_job(TRY(disk_->read(path, kMaxJobRecord)));
+  if (!job) return fail(fmt::format("'{}': {}", disk_->absolute(path), job.error().line()));
+  status.job = std::move(*job);
+  if (place.state == State::waiting) {
+    status.position = std::count_if(all.begin(), all.end(), [&](const Place& other) {
+      return other.state == State::waiting && before(other.name, place.name);
+    });
+    return status;
+  }
+  status.runner = place.directory.substr(4);
+  status.live_output = disk_->absolute(work_dir(status.runner, place.name) + "/output");
+  status.cancel_requested = TRY(is_marked_cancelled(status.runner, place.name.id));
+  return status;
+}
+
+Result<std::optional<Status>> Spool::describe_done(JobId id) {
+  if (id <= 0 || !TRY(has_result(id))) return std::optional<Status>{};
+  Status status;
+  status.state = State::done;
+  status.result = TRY(result_of(id));
+  status.attempt = status.result->attempt;
+  status.job.id = id;
+  const auto bytes = disk_->read(fmt::format("{}/{}.job", shard_of(id), id), kMaxJobRecord);
+  if (!bytes) return std::optional(status);  // a result whose job has not left its runner yet
+  if (auto job = read_job(*bytes)) status.job = std::move(*job);
+  if (const auto note = disk_->read(fmt::format("{}/{}.unpublished", shard_of(id), id), 4096)) status.publish_error = *note;
+  return std::optional(status);
+}
+
+Result<std::optional<Status>> Spool::find(JobId id) {
+  // Done first: a job that is done and still in run/ is done for everyone. If it
+  // is nowhere it may have moved past us: then it is done now, or waits again.
+  for (int round = 0; round < 3; ++round) {
+    if (auto done = TRY(describe_done(id))) return done;
+    const std::vector<Place> all = TRY(places());
+    for (const Place& place : all)
+      if (place.name.id == id)
+        if (auto status = describe(place, all); status || status.error().code != ENOENT)
+          return std::optional<Status>(TRY(std::move(status)));
+  }
+  return std::optional<Status>{};
+}
+
+Result<std::vector<Status>> Spool::list(std::size_t limit) {
+  std::vector<Status> out;
+  std::vector<Place> all = TRY(places());
+  std::sort(all.begin(), all.end(), [](const Place& a, const Place& b) { return a.name.id < b.name.id; });
+  std::vector<JobId> done;
+  for (const std::string& shard : TRY(disk_->list("done")))
+    for (const std::string& file : TRY(disk_->list("done/" + shard)))
+      if (file.ends_with(".res")) {
+        JobId id = 0;
+        (void)std::from_chars(file.data(), file.data() + file.size(), id);
+        done.push_back(id);
+      }
+  std::sort(done.begin(), done.end());
+  const std::size_t active = std::min(all.size(), limit == 0 ? all.size() : limit);
+  const std::size_t skip = limit != 0 && done.size() + active > limit ? done.size() + active - limit : 0;
+  for (std::size_t i = skip; i < done.size(); ++i)
+    if (auto status = TRY(describe_done(done[i]))) out.push_back(std::move(*status));
+  for (std::size_t i = 0; i < active; ++i) {
+    if (std::binary_search(done.begin(), done.end(), all[i].name.id)) continue;
+    auto status = describe(all[i], all);
+    if (status) out.push_back(std::move(*status));
+    else if (status.error().code != ENOENT) return Unexpected(status.error());
+  }
+  return out;
+}
+
+Result<Stats> Spool::stats() {
+  Stats s;
+  for (const Place& place : TRY(places())) ++(place.state == State::waiting ? s.waiting : s.running);
+  for (const std::string& shard : TRY(disk_->list("done")))
+    for (const std::string& file : TRY(disk_->list("done/" + shard))) s.done += file.ends_with(".res");
+  for (const std::string& file : TRY(disk_->list("bad"))) s.bad += !file.ends_with(".why");
+  return s;
+}
+
+Result<int> Spool::watch(JobId id) {
+  UniqueFd fd(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  if (!fd.valid()) return fail_errno("watch the spool", disk_->absolute(""));
+  TRY(ensure_directory(shard_of(id), "done"));
+  const auto add = [&](const std::string& path) {
+    return ::inotify_add_watch(fd.get(), disk_->absolute(path).c_str(),
+                               IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ONLYDIR) >= 0;
+  };
+  if (!add(shard_of(id)) || !add("run")) return fail_errno("watch the spool", disk_->absolute(""));
+  for (const char* top : {"ready", "run"})
+    for (const std::string& folder : TRY(disk_->list(top))) (void)add(fmt::format("{}/{}", top, folder));
+  return fd.release();
+}
+
+}  // namespace milonga::queue
