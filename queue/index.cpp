@@ -34,7 +34,10 @@ std::optional<Waiting> Index::take(std::int64_t now_ms) {
   return std::nullopt;
 }
 
-std::int64_t Index::next_due_ms() const { return later_.empty() ? 0 : later_.begin()->first; }
+std::int64_t Index::next_due_ms(std::int64_t now_ms) {
+  wake(now_ms);  // what is due needs no alarm any more
+  return later_.empty() ? 0 : later_.begin()->first;
+}
 
 void Index::clear() {
   for (auto& lanes : lanes_) lanes.clear();

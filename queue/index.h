@@ -26,7 +26,7 @@ class Index {
   // Takes the next job that is due out of the index.
   std::optional<Waiting> take(std::int64_t now_ms);
   // When the earliest job that is not due yet will be; 0 = there is none.
-  [[nodiscard]] std::int64_t next_due_ms() const;
+  std::int64_t next_due_ms(std::int64_t now_ms);
   void clear();
   [[nodiscard]] std::size_t size() const { return ids_.size(); }
 

@@ -26,7 +26,7 @@ struct InputFile {
 struct Job {
   JobId id = 0;  // given by the queue
   std::string name;         // shown to people; any text up to 255 bytes without control characters
-  std::string lane;         // fairness key: the course lab; default "default"
+  std::string lane = "default";  // fairness key: the course lab
   JobClass job_class = JobClass::interactive;
   std::string image = "default";
   std::string directory;    // name of the work directory in the box, one path component

@@ -57,7 +57,7 @@ Result<void> Spool::scan_lane(const std::string& lane, Recovery* recovery) {
 
 Result<void> Spool::arm_timer() {
   if (!watcher_) return {};
-  return watcher_->wake_at(index_.next_due_ms());
+  return watcher_->wake_at(index_.next_due_ms(disk_->now_ms()));
 }
 
 Result<std::vector<JobId>> Spool::take_changes() {

@@ -1,0 +1,379 @@
+// The spool on a real disk: the life of jobs, races between processes, dead runners, hostile and broken files.
+#include "queue/spool.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+namespace milonga::queue {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+class SpoolTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    char pattern[] = "/var/tmp/milonga-spool-XXXXXX";
+    dir_ = ::mkdtemp(pattern);
+    spool_ = dir_ / "spool";
+    fs::create_directory(dir_ / "lab");
+    write(dir_ / "lab/Makefile", "all:\n\techo hello\n");
+  }
+  void TearDown() override { fs::remove_all(dir_); }
+
+  static void write(const fs::path& path, const std::string& text) { std::ofstream(path) << text; }
+  static std::string read(const fs::path& path) {
+    std::ifstream f(path);
+    return {std::istreambuf_iterator<char>(f), {}};
+  }
+  std::unique_ptr<Queue> open(bool create = true) {
+    SpoolOptions options;
+    options.path = spool_;
+    options.create = create;
+    options.allow_volatile = true;
+    auto queue = open_spool(std::move(options));
+    EXPECT_TRUE(queue) << queue.error().line();
+    return queue ? std::move(*queue) : nullptr;
+  }
+  std::unique_ptr<Queue> runner() {
+    auto queue = open();
+    const auto recovery = queue->become_runner(true, ignore_orphans);
+    EXPECT_TRUE(recovery) << recovery.error().line();
+    return queue;
+  }
+  JobId submit(Queue& queue, const std::string& lane = "default") {
+    Job job;
+    job.name = "test";
+    job.lane = lane;
+    job.directory = "lab";
+    const auto id = queue.submit(job, dir_ / "lab");
+    EXPECT_TRUE(id) << id.error().line();
+    return id ? *id : 0;
+  }
+  static Claim must_claim(Queue& queue) {
+    auto claim = queue.claim();
+    EXPECT_TRUE(claim && *claim);
+    return claim && *claim ? **claim : Claim{};
+  }
+  static bool finish(Queue& queue, const Claim& claim, const std::string& text = "feedback\n") {
+    write(fs::path(claim.work_dir) / "feedback", text);
+    Completion c;
+    c.feedback_name = "feedback";
+    c.report_json = R"({"verdict":"ok"})";
+    const auto first = queue.commit(claim, c);
+    EXPECT_TRUE(first) << first.error().line();
+    return first && *first;
+  }
+  static inline const Queue::KillOrphan ignore_orphans = [](const Job&, int, const std::string&) {};
+
+  fs::path dir_, spool_;
+};
+
+TEST_F(SpoolTest, AJobIsSubmittedClaimedAndDone) {
+  auto q = runner();
+  const JobId id = submit(*q);
+  EXPECT_EQ(id, 1);
+  EXPECT_EQ((*q->find(id))->state, State::waiting);
+  ASSERT_TRUE(q->take_changes());
+  Claim c = must_claim(*q);
+  EXPECT_EQ(c.job.id, id);
+  EXPECT_EQ(c.attempt, 1);
+  ASSERT_TRUE(q->make_claims_durable());
+  EXPECT_EQ((*q->find(id))->state, State::running);
+  EXPECT_TRUE(finish(*q, c));
+  const auto status = *q->find(id);
+  ASSERT_TRUE(status && status->result);
+  EXPECT_EQ(status->state, State::done);
+  EXPECT_EQ(read(status->result->feedback_path), "feedback\n");
+  EXPECT_EQ(status->job.name, "test");
+  EXPECT_FALSE(fs::exists(c.work_dir));
+  EXPECT_EQ(q->stats()->done, 1u);
+}
+
+TEST_F(SpoolTest, InputsKeepTheVersionThatWasSubmitted) {
+  auto q = runner();
+  submit(*q);
+  write(dir_ / "lab/Makefile", "changed");
+  ASSERT_TRUE(q->take_changes());
+  const Claim c = must_claim(*q);
+  ASSERT_EQ(c.job.files.size(), 1u);
+  FILE* out = ::tmpfile();
+  ASSERT_TRUE(q->copy_input(c.job.files[0], ::fileno(out)));
+  char text[64] = {};
+  ::rewind(out);
+  ASSERT_GT(::fread(text, 1, sizeof text - 1, out), 0u);
+  ::fclose(out);
+  EXPECT_STREQ(text, "all:\n\techo hello\n");
+}
+
+TEST_F(SpoolTest, ASecondResultOfOneJobIsNotTaken) {
+  auto q = runner();
+  const JobId id = submit(*q);
+  ASSERT_TRUE(q->take_changes());
+  const Claim c = must_claim(*q);
+  EXPECT_TRUE(finish(*q, c, "first\n"));
+  EXPECT_FALSE(q->commit(c, {})) << "the claim has ended";
+  EXPECT_EQ(read((*q->find(id))->result->feedback_path), "first\n");
+}
+
+TEST_F(SpoolTest, ARetryWaitsItsTimeAndEndsAfterTheLastAttempt) {
+  auto q = runner();
+  const JobId id = submit(*q);
+  ASSERT_TRUE(q->take_changes());
+  for (int attempt = 1; attempt <= 3; ++attempt) {
+    const Claim c = must_claim(*q);
+    EXPECT_EQ(c.attempt, attempt);
+    ASSERT_TRUE(q->retry(c, "the driver failed", std::chrono::milliseconds(attempt == 1 ? 300 : 0)));
+    if (attempt == 1) {
+      EXPECT_FALSE(*q->claim()) << "not before its time";
+      pollfd p{q->changes_fd(), POLLIN, 0};
+      const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(300);
+      while (std::chrono::steady_clock::now() < until) {
+        ASSERT_EQ(::poll(&p, 1, 10'000), 1) << "the timer must wake us";
+        ASSERT_TRUE(q->take_changes());
+      }
+      EXPECT_EQ(::poll(&p, 1, 0), 0) << "once is enough: it must not spin until somebody claims";
+    }
+  }
+  const auto status = *q->find(id);
+  ASSERT_TRUE(status && status->result);
+  EXPECT_EQ(status->result->outcome, Outcome::gave_up);
+  EXPECT_EQ(status->result->reason, "the driver failed");
+}
+
+TEST_F(SpoolTest, LanesTakeTurnsAndInteractiveComesFirst) {
+  auto q = runner();
+  Job bulk;
+  bulk.directory = "lab";
+  bulk.lane = "a";
+  bulk.job_class = JobClass::bulk;
+  ASSERT_TRUE(q->submit(bulk, dir_ / "lab"));
+  for (const char* lane : {"a", "a", "a", "b"}) submit(*q, lane);
+  ASSERT_TRUE(q->take_changes());
+  std::vector<JobId> order;
+  for (int i = 0; i < 5; ++i) order.push_back(must_claim(*q).job.id);
+  EXPECT_EQ(order, (std::vector<JobId>{2, 5, 3, 4, 1}));
+}
+
+TEST_F(SpoolTest, CancelOfAWaitingJobIsItsResult) {
+  auto q = runner();
+  const JobId id = submit(*q);
+  auto other = open();
+  EXPECT_EQ(*other->cancel(id, "uid:0"), CancelAnswer::cancelled);
+  EXPECT_EQ(*other->cancel(id, "uid:0"), CancelAnswer::already_done);
+  EXPECT_EQ(*other->cancel(id + 1, "uid:0"), CancelAnswer::unknown_id);
+  ASSERT_TRUE(q->take_changes());
+  EXPECT_FALSE(*q->claim());
+  EXPECT_EQ((*q->find(id))->result->outcome, Outcome::cancelled);
+}
+
+TEST_F(SpoolTest, CancelOfARunningJobReachesItsRunner) {
+  auto q = runner();
+  const JobId id = submit(*q);
+  ASSERT_TRUE(q->take_changes());
+  const Claim c = must_claim(*q);
+  auto other = open();
+  EXPECT_EQ(*other->cancel(id, "uid:0"), CancelAnswer::cancelling);
+  EXPECT_EQ(*q->take_changes(), std::vector<JobId>{id});
+  EXPECT_TRUE((*other->find(id))->cancel_requested);
+  ASSERT_TRUE(q->retry(c, "driver", std::chrono::milliseconds(0)));
+  EXPECT_EQ((*q->find(id))->result->outcome, Outcome::cancelled) << "a cancelled job is never run again";
+}
+
+TEST_F(SpoolTest, AJobOfAKilledRunnerIsOfferedAgainAndItsOrphanKilledFirst) {
+  submit(*open());
+  const pid_t child = ::fork();
+  if (child == 0) {
+    auto q = runner();
+    if (!must_claim(*q).work_dir.empty()) ::raise(SIGKILL);
+    ::_exit(1);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFSIGNALED(status));
+  auto q = open();
+  int killed = 0;
+  const auto recovery = q->become_runner(true, [&](const Job& job, int attempt, const std::string& work) {
+    ++killed;
+    EXPECT_EQ(job.id, 1);
+    EXPECT_EQ(attempt, 1);
+    EXPECT_TRUE(fs::exists(work));
+  });
+  ASSERT_TRUE(recovery) << recovery.error().line();
+  EXPECT_EQ(killed, 1);
+  EXPECT_EQ(recovery->requeued, 1);
+  EXPECT_EQ(must_claim(*q).attempt, 2);
+}
+
+TEST_F(SpoolTest, ASecondDaemonIsRefusedInOneLineThatNamesTheFirst) {
+  auto q = runner();
+  auto second = open();
+  const auto refused = second->become_runner(true, ignore_orphans);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().line(), HasSubstr("another milongad runs this spool: " + std::to_string(::getpid())));
+  EXPECT_EQ(refused.error().line().find('\n'), std::string::npos);
+  q.reset();
+  EXPECT_TRUE(second->become_runner(true, ignore_orphans));
+}
+
+TEST_F(SpoolTest, EightRunnersClaimEachJobOnce) {
+  constexpr int kJobs = 400, kRunners = 8;
+  {
+    auto q = open();
+    for (int i = 0; i < kJobs; ++i) submit(*q, "lane" + std::to_string(i % 3));
+  }
+  std::vector<pid_t> children;
+  for (int r = 0; r < kRunners; ++r) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      auto q = open();
+      if (!q->become_runner(false, ignore_orphans)) ::_exit(1);
+      std::ofstream seen(dir_ / ("seen" + std::to_string(r)));
+      while (auto claim = q->claim()) {
+        if (!*claim) break;
+        seen << (*claim)->job.id << "\n";
+        if (!finish(*q, **claim)) ::_exit(2);
+      }
+      seen.close();
+      q.reset();
+      ::_exit(0);
+    }
+    children.push_back(child);
+  }
+  for (const pid_t child : children) {
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    EXPECT_EQ(status, 0);
+  }
+  std::multiset<JobId> all;
+  for (int r = 0; r < kRunners; ++r) {
+    std::ifstream seen(dir_ / ("seen" + std::to_string(r)));
+    for (JobId id; seen >> id;) all.insert(id);
+  }
+  EXPECT_EQ(all.size(), static_cast<std::size_t>(kJobs));
+  EXPECT_EQ(std::set<JobId>(all.begin(), all.end()).size(), static_cast<std::size_t>(kJobs));
+}
+
+TEST_F(SpoolTest, BrokenFilesAreSetAsideWithTheReasonAndTheQueueGoesOn) {
+  {
+    auto q = open();
+    submit(*q);
+    submit(*q);
+  }
+  const auto lane = spool_ / "ready/default";
+  fs::path first;
+  for (const auto& e : fs::directory_iterator(lane))
+    if (e.path().filename().string().starts_with("0000000001")) first = e.path();
+  fs::resize_file(first, 40);
+  write(lane / "notes.txt", "hello");
+  write(spool_ / "ready/stray", "x");
+  auto q = runner();
+  EXPECT_EQ(must_claim(*q).job.id, 2);
+  EXPECT_FALSE(*q->claim());
+  EXPECT_THAT(read(spool_ / "bad" / (first.filename().string().replace(13, 2, "01") + ".why")), HasSubstr("torn"));
+  EXPECT_THAT(read(spool_ / "bad/notes.txt.why"), HasSubstr("its name is not that of a job"));
+  EXPECT_TRUE(fs::exists(spool_ / "bad/stray"));
+}
+
+TEST_F(SpoolTest, IdsAreNeverUsedAgainAlsoWhenTheCounterIsLost) {
+  JobId last = 0;
+  {
+    auto q = open();
+    submit(*q);
+    last = submit(*q);
+  }
+  fs::remove_all(spool_ / "id");
+  fs::create_directory(spool_ / "id");
+  {
+    auto q = open();
+    Job job;
+    job.directory = "lab";
+    EXPECT_FALSE(q->submit(job, dir_ / "lab"));
+  }
+  auto q = runner();
+  EXPECT_GT(submit(*q), last);
+}
+
+TEST_F(SpoolTest, WhatIsNotASpoolIsLeftAlone) {
+  fs::create_directory(spool_);
+  write(spool_ / "thesis.tex", "");
+  SpoolOptions options;
+  options.path = spool_;
+  options.create = true;
+  options.allow_volatile = true;
+  const auto q = open_spool(std::move(options));
+  ASSERT_FALSE(q);
+  EXPECT_THAT(q.error().line(), HasSubstr("thesis.tex"));
+  EXPECT_EQ(std::distance(fs::directory_iterator(spool_), fs::directory_iterator()), 1);
+}
+
+TEST_F(SpoolTest, OfAnotherVersionIsRefused) {
+  open();
+  write(spool_ / "FORMAT", "milonga-spool 2 x\n");
+  SpoolOptions options;
+  options.path = spool_;
+  options.allow_volatile = true;
+  const auto q = open_spool(std::move(options));
+  ASSERT_FALSE(q);
+  EXPECT_THAT(q.error().line(), HasSubstr("another version"));
+}
+
+TEST_F(SpoolTest, InputsThatAreNoFilesAreRefusedByName) {
+  auto q = open();
+  Job job;
+  job.directory = "lab";
+  ASSERT_EQ(::mkfifo((dir_ / "lab/pipe").c_str(), 0600), 0);
+  auto refused = q->submit(job, dir_ / "lab");
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().line(), HasSubstr("lab/pipe"));
+  fs::remove(dir_ / "lab/pipe");
+  fs::create_symlink("/etc/passwd", dir_ / "lab/link");
+  refused = q->submit(job, dir_ / "lab");
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().line(), HasSubstr("leads out"));
+  EXPECT_EQ(q->stats()->waiting, 0u);
+  EXPECT_TRUE(fs::is_empty(spool_ / "tmp"));
+  fs::remove(dir_ / "lab/link");
+  refused = q->submit(job, dir_ / "nowhere");
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().line(), HasSubstr("nowhere"));
+}
+
+TEST_F(SpoolTest, TheFeedbackIsPublishedWhereTheJobSaidAndAFailureIsKept) {
+  auto q = runner();
+  Job job;
+  job.directory = "lab";
+  job.output = dir_ / "out.txt";
+  const JobId id = *q->submit(job, dir_ / "lab");
+  job.output = dir_ / "no/such/out.txt";
+  const JobId lost = *q->submit(job, dir_ / "lab");
+  ASSERT_TRUE(q->take_changes());
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(finish(*q, must_claim(*q), "score\n"));
+  EXPECT_EQ(read(dir_ / "out.txt"), "score\n");
+  EXPECT_EQ((*q->find(id))->publish_error, "");
+  EXPECT_THAT((*q->find(lost))->publish_error, HasSubstr("no/such/out.txt"));
+}
+
+TEST_F(SpoolTest, NewsOfAJobComesByEventAndNotByPolling) {
+  auto q = runner();
+  ASSERT_TRUE(q->take_changes());
+  pollfd p{q->changes_fd(), POLLIN, 0};
+  EXPECT_EQ(::poll(&p, 1, 0), 0);
+  auto producer = open();
+  submit(*producer, "new lane");
+  ASSERT_EQ(::poll(&p, 1, 10'000), 1);
+  ASSERT_TRUE(q->take_changes());
+  EXPECT_EQ(must_claim(*q).job.lane, "new lane");
+}
+
+}  // namespace
+}  // namespace milonga::queue
