@@ -59,7 +59,7 @@ bool is_sha256(std::string_view text) {
 }
 
 bool is_option_name(std::string_view name) {
-  return !name.empty() && name.size() <= 32 &&
+  return !name.empty() && name.size() <= 32 && name[0] != '-' &&
          name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string_view::npos;
 }
 

@@ -11,7 +11,7 @@ namespace milonga::queue {
 
 Result<std::string> Spool::living_daemon() {
   for (const std::string& runner : TRY(disk_->list("run")))
-    if (disk_->owner_is_alive(runner)) return runner;
+    if (disk_->owner_is_alive(runner.substr(0, runner.rfind('-')))) return runner;
   return std::string("of unknown name");
 }
 
