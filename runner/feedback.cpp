@@ -1,0 +1,57 @@
+#include "runner/feedback.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <ctime>
+#include <fstream>
+#include <memory>
+
+#include "autodriver/tango_face.h"
+
+namespace milonga::runner {
+namespace {
+
+// Python's ctime, in UTC: "Mon Nov 23 06:05:03 2026"
+std::string ctime_utc(std::int64_t unix_ms) {
+  const std::time_t seconds = unix_ms / 1000;
+  std::tm utc{};
+  ::gmtime_r(&seconds, &utc);
+  char text[64];
+  (void)std::strftime(text, sizeof text, "%a %b %e %H:%M:%S %Y", &utc);
+  return text;
+}
+
+}  // namespace
+
+std::string final_reason(const ReportView& run) {
+  std::string reason;
+  switch (run.verdict) {
+    case Verdict::ok:
+    case Verdict::failed:
+    case Verdict::signaled: return "Success: Autodriver returned normally";
+    case Verdict::refused:
+    case Verdict::internal_error: reason = "Error: the job was not run: " + run.error; break;
+    default: reason = "Error: " + job_sentence(run); break;
+  }
+  std::replace(reason.begin(), reason.end(), '|', '/');
+  std::replace(reason.begin(), reason.end(), '\n', ' ');
+  return reason;
+}
+
+Result<void> write_feedback(const queue::Claim& claim, const std::string& reason, const ReportView* run,
+                            const FeedbackTimes& times) {
+  const std::string path = claim.work_dir + "/feedback";
+  std::ofstream out(path, std::ios::binary | std::ios::trunc);
+  out << "Autograder [" << ctime_utc(times.received_ms) << "]: Received job " << claim.job.name << ":" << claim.job.id
+      << "\nAutograder [" << ctime_utc(times.finished_ms) << "]: " << reason << "\nAutograder ["
+      << ctime_utc(times.finished_ms) << "]: Here is the output from the autograder:\n---\n";
+  if (run != nullptr) out << tango_headline(*run) << "\n";
+  if (std::ifstream in(claim.work_dir + "/output", std::ios::binary); in && in.peek() != std::ifstream::traits_type::eof())
+    out << in.rdbuf();
+  out.close();
+  return out ? Result<void>{} : Result<void>(fail_errno("write", path));
+}
+
+}  // namespace milonga::runner

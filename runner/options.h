@@ -1,0 +1,29 @@
+// milongad's command line.
+//
+// Privilege: none.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+
+namespace milonga::runner {
+
+struct DaemonOptions {
+  std::string spool = "/var/spool/milonga";
+  std::string driver = "local";
+  std::size_t slots = 1;
+  std::chrono::milliseconds grace{10'000};
+  std::chrono::seconds default_wall{600};
+  std::string autodriver;      // empty: beside this program, else as installed
+  bool allow_volatile = false;
+  bool check = false;
+  std::optional<std::string> print;  // --help, --version: print this and exit with 0
+};
+
+// Fails with one line that names the option.
+Result<DaemonOptions> parse_daemon_options(int argc, const char* const* argv);
+
+}  // namespace milonga::runner

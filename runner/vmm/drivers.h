@@ -1,0 +1,29 @@
+// The list of drivers: one line each in drivers.cpp. The conformance suite runs over all of them.
+//
+// Privilege: none.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/event_loop.h"
+#include "queue/queue.h"
+#include "runner/vmm/vmm.h"
+
+namespace milonga::runner {
+
+struct DriverSetting {
+  std::string autodriver;                   // path; for drivers that run it here
+  std::chrono::seconds default_wall{600};
+};
+
+struct Driver {
+  const char* name;
+  const char* what;  // one line for --help
+  std::unique_ptr<Vmm> (*make)(EventLoop&, queue::Queue&, const DriverSetting&);
+};
+
+const std::vector<Driver>& drivers();
+
+}  // namespace milonga::runner

@@ -1,0 +1,242 @@
+#include "runner/vmm/local.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/openat2.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <thread>
+
+#include "autodriver/options.h"
+#include "autodriver/report_view.h"
+#include "base/child.h"
+
+namespace milonga::runner {
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kCancelGrace{5000};  // from SIGTERM, which ends a run in order, to SIGKILL
+constexpr int kLockNumber = 9;              // autodriver's own descriptor of the work directory's lock
+
+std::string read_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+struct LocalVm : Vm {
+  LocalVm(std::string prefix, int number, const std::string& image)
+      : name(fmt::format("{}-{}-{}", prefix, number, image)) {}
+  [[nodiscard]] std::string instance_name() const override { return name; }
+
+  std::string name;
+  Child child;                  // autodriver, while a run is under way
+  UniqueFd lifeline;            // write end of its standard input
+  EventLoop::TimerId deadline = 0, kill_timer = 0;
+  std::string stopped_because;  // "cancelled" or "deadline ..."; empty: it ends by itself
+};
+
+class LocalVmm : public Vmm {
+ public:
+  LocalVmm(EventLoop& loop, queue::Queue& queue, LocalOptions options)
+      : loop_(loop), queue_(queue), options_(std::move(options)) {}
+
+  void initialize(const std::string& image, Deadline, Done<std::shared_ptr<Vm>> done) override {
+    auto vm = std::make_shared<LocalVm>(options_.prefix, ++number_, image);
+    living_.insert(vm->name);
+    loop_.post([vm, done = std::move(done)] { done(std::shared_ptr<Vm>(vm)); });
+  }
+  void wait(std::shared_ptr<Vm>, Deadline, Done<void> done) override {
+    loop_.post([done = std::move(done)] { done({}); });  // a box is made when it is needed
+  }
+  void copy_in(std::shared_ptr<Vm> vm, const queue::Claim& claim, Deadline, Done<void> done) override {
+    auto copied = std::make_shared<Result<void>>(copy_files(claim));
+    loop_.post([vm, copied, done = std::move(done)] { done(std::move(*copied)); });
+  }
+  void run_job(std::shared_ptr<Vm> vm, const queue::Claim& claim, Deadline deadline, Done<RunOutcome> done) override;
+  void copy_out(std::shared_ptr<Vm>, const queue::Claim& claim, Deadline, Done<void> done) override {
+    std::error_code error;
+    const bool there = fs::is_regular_file(claim.work_dir + "/output", error);
+    loop_.post([there, dir = claim.work_dir, done = std::move(done)] {
+      done(there ? Result<void>{} : Result<void>(fail("no output in '" + dir + "'")));
+    });
+  }
+  void destroy(std::shared_ptr<Vm> vm, Deadline, Done<void> done) override {
+    auto& local = static_cast<LocalVm&>(*vm);
+    local.lifeline.reset();  // if it still runs, autodriver ends the box and itself
+    living_.erase(local.name);
+    loop_.post([vm, done = std::move(done)] { done({}); });
+  }
+  void cancel(const std::shared_ptr<Vm>& vm) override { stop(std::static_pointer_cast<LocalVm>(vm), "cancelled"); }
+
+  void list(Deadline, Done<std::vector<std::string>> done) override {
+    loop_.post([names = std::vector<std::string>(living_.begin(), living_.end()), done = std::move(done)] { done(names); });
+  }
+  void exists(const std::string& name, Deadline, Done<bool> done) override {
+    loop_.post([there = living_.contains(name), done = std::move(done)] { done(there); });
+  }
+  void images(Deadline, Done<std::vector<std::string>> done) override {
+    loop_.post([done = std::move(done)] { done(std::vector<std::string>{"default"}); });
+  }
+  void partial_output(std::shared_ptr<Vm> vm, std::uint64_t offset, std::size_t limit, Deadline,
+                      Done<std::string> done) override {
+    std::string text;
+    if (const auto found = outputs_.find(static_cast<LocalVm&>(*vm).name); found != outputs_.end()) {
+      std::ifstream in(found->second, std::ios::binary);
+      in.seekg(static_cast<std::streamoff>(offset));
+      text.resize(limit);
+      in.read(text.data(), static_cast<std::streamsize>(limit));
+      text.resize(static_cast<std::size_t>(in.gcount()));
+    }
+    loop_.post([text, done = std::move(done)] { done(text); });
+  }
+
+ private:
+  Result<void> copy_files(const queue::Claim& claim);
+  Result<std::vector<std::string>> command_line(const queue::Claim& claim) const;
+  Result<void> start(LocalVm& vm, const queue::Claim& claim);
+  void stop(const std::shared_ptr<LocalVm>& vm, const std::string& why);
+  Result<RunOutcome> outcome(LocalVm& vm, int status, const std::string& work_dir) const;
+
+  EventLoop& loop_;
+  queue::Queue& queue_;
+  LocalOptions options_;
+  int number_ = 0;
+  std::set<std::string> living_;
+  std::map<std::string, std::string> outputs_;  // instance name -> file
+};
+
+// Every file below <work_dir>/input/<directory>, which is new and ours; no name of a job leads out of it.
+Result<void> LocalVmm::copy_files(const queue::Claim& claim) {
+  const fs::path top = fs::path(claim.work_dir) / "input" / claim.job.directory;
+  std::error_code error;
+  fs::create_directories(top, error);
+  UniqueFd root(::open(top.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!root.valid()) return fail_errno("create", top.string());
+  for (const queue::InputFile& file : claim.job.files) {
+    for (std::size_t slash = file.path.find('/'); slash != std::string::npos; slash = file.path.find('/', slash + 1))
+      if (::mkdirat(root.get(), file.path.substr(0, slash).c_str(), 0755) != 0 && errno != EEXIST)
+        return fail_errno("create a folder for", file.path);
+    open_how how{};
+    how.flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+    how.mode = file.mode & 0777;
+    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+    UniqueFd out(static_cast<int>(::syscall(SYS_openat2, root.get(), file.path.c_str(), &how, sizeof how)));
+    if (!out.valid()) return fail_errno("copy in", file.path);
+    TRY(queue_.copy_input(file, out.get()));
+  }
+  return {};
+}
+
+Result<std::vector<std::string>> LocalVmm::command_line(const queue::Claim& claim) const {
+  BoxOptions box = TRY(box_options_from(claim.job.options));
+  if (claim.job.image != "default") TRY(set_box_option(box, "image", claim.job.image));
+  if (box.limits[LimitId::wall] == 0)
+    box.limits[LimitId::wall] = static_cast<std::uint64_t>(options_.default_wall.count()) * kSecond;
+  std::vector<std::string> argv = autodriver_arguments(box);
+  argv.insert(argv.begin(), {options_.autodriver, "--stream", "--lifeline", "--report", claim.work_dir + "/report.json"});
+  argv.push_back(claim.work_dir + "/input/" + claim.job.directory);
+  if (!claim.job.command.empty()) {
+    argv.insert(argv.end(), {"--command", "--"});
+    argv.insert(argv.end(), claim.job.command.begin(), claim.job.command.end());
+  }
+  return argv;
+}
+
+Result<void> LocalVmm::start(LocalVm& vm, const queue::Claim& claim) {
+  ChildPlan plan;
+  plan.argv = TRY(command_line(claim));
+  int pipe[2];
+  if (::pipe2(pipe, O_CLOEXEC) != 0) return fail_errno("make a pipe", "");
+  UniqueFd their_end(pipe[0]);
+  vm.lifeline.reset(pipe[1]);
+  const auto open_new = [&](const char* name) {
+    return UniqueFd(::open((claim.work_dir + "/" + name).c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640));
+  };
+  UniqueFd output = open_new("output"), errors = open_new("errors"), lock = open_new("lock");
+  if (!output.valid() || !errors.valid() || !lock.valid()) return fail_errno("write to", claim.work_dir);
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) return fail_errno("lock", claim.work_dir);
+  plan.descriptors = {{their_end.get(), 0}, {output.get(), 1}, {errors.get(), 2}, {lock.get(), kLockNumber}};
+  vm.child = TRY(Child::spawn(plan));
+  outputs_[vm.name] = claim.work_dir + "/output";
+  return {};
+}
+
+void LocalVmm::run_job(std::shared_ptr<Vm> any, const queue::Claim& claim, Deadline deadline, Done<RunOutcome> done) {
+  auto vm = std::static_pointer_cast<LocalVm>(any);
+  if (auto started = start(*vm, claim); !started)
+    return loop_.post([error = started.error(), done = std::move(done)] { done(Unexpected(error)); });
+  vm->deadline = loop_.after(deadline, [this, vm, deadline] {
+    vm->deadline = 0;
+    stop(vm, fmt::format("deadline of {} s passed", deadline.count() / 1000));
+  });
+  const int pidfd = vm->child.pidfd();
+  auto watched = loop_.when_readable(pidfd, [this, vm, pidfd, work = claim.work_dir, done] {
+    loop_.forget(pidfd);
+    loop_.cancel(vm->deadline);
+    loop_.cancel(vm->kill_timer);
+    outputs_.erase(vm->name);
+    const Result<int> status = vm->child.reap();
+    done(status ? outcome(*vm, *status, work) : Result<RunOutcome>(Unexpected(status.error())));
+  });
+  if (!watched) bug(watched.error().line());
+}
+
+void LocalVmm::stop(const std::shared_ptr<LocalVm>& vm, const std::string& why) {
+  if (vm->child.pidfd() < 0 || !vm->stopped_because.empty()) return;
+  vm->stopped_because = why;
+  vm->child.signal(SIGTERM);
+  vm->kill_timer = loop_.after(kCancelGrace, [vm] {
+    vm->kill_timer = 0;
+    vm->child.signal(SIGKILL);  // the core sees its owner gone and removes the box
+  });
+}
+
+// What autodriver left: a report of a judged run is an outcome; anything else is our failure.
+Result<RunOutcome> LocalVmm::outcome(LocalVm& vm, int status, const std::string& work_dir) const {
+  if (!vm.stopped_because.empty()) return fail(vm.stopped_because);
+  RunOutcome out;
+  out.report_json = read_file(work_dir + "/report.json");
+  const auto said = [&] {
+    std::string text = read_file(work_dir + "/errors").substr(0, 400);
+    while (!text.empty() && text.back() == '\n') text.pop_back();
+    return text.empty() ? std::string() : " (it said: " + text + ")";
+  };
+  if (!WIFEXITED(status)) return fail(fmt::format("autodriver was killed by signal {}{}", WTERMSIG(status), said()));
+  out.autodriver_status = WEXITSTATUS(status);
+  const auto report = parse_report(out.report_json);
+  if (!report) return fail(fmt::format("autodriver ended with {} and left no report{}", out.autodriver_status, said()));
+  if (report->verdict == Verdict::internal_error) return fail("autodriver failed: " + report->error);
+  if (report->verdict == Verdict::cancelled) return fail("autodriver was stopped by somebody else");
+  return out;
+}
+
+}  // namespace
+
+std::unique_ptr<Vmm> make_local_vmm(EventLoop& loop, queue::Queue& queue, LocalOptions options) {
+  return std::make_unique<LocalVmm>(loop, queue, std::move(options));
+}
+
+// flock(2) has no deadline, so the wait is a bounded one; it is made once per
+// orphan, at start, and autodriver is gone within milliseconds of its owner.
+bool wait_for_orphan(const std::string& work_dir, milliseconds at_most) {
+  UniqueFd lock(::open((work_dir + "/lock").c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!lock.valid()) return true;  // it never came to run
+  const auto until = std::chrono::steady_clock::now() + at_most;
+  while (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (std::chrono::steady_clock::now() >= until) return false;
+    std::this_thread::sleep_for(milliseconds(2));
+  }
+  return true;
+}
+
+}  // namespace milonga::runner
