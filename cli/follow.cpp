@@ -1,0 +1,145 @@
+#include "cli/follow.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <string_view>
+
+#include "base/core/unique_fd.h"
+#include "cli/command.h"
+
+namespace milonga::cli {
+namespace {
+
+// Between the claim of a job and the making of its work directory there is no
+// event to wait for: until the directory is there we look again at this pace.
+constexpr int kLookAgainMs = 100;
+
+Result<> write_all(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(fd, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail_errno("write", "the output of the job");
+    bytes.remove_prefix(static_cast<std::size_t>(n));
+  }
+  return {};
+}
+
+void empty_inotify(int fd) {
+  std::array<char, 4096> events;
+  while (::read(fd, events.data(), events.size()) > 0) continue;
+}
+
+bool same_file(int a, int b) {
+  struct stat x{}, y{};
+  return ::fstat(a, &x) == 0 && ::fstat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+// The output of the running attempt, copied as it grows.
+class LiveOutput {
+ public:
+  explicit LiveOutput(int to_fd) : to_fd_(to_fd) {}
+
+  // Takes the status of a running job: (re)opens the output of its attempt and copies what is new.
+  Result<> look(const queue::Status& running) {
+    if (running.attempt != attempt_) {
+      if (copied_ > 0) complain("the job is run again from its beginning", kOk);
+      attempt_ = running.attempt;
+      copied_ = 0;
+      file_.reset();
+      news_.reset();
+    }
+    path_ = running.live_output;
+    if (!news_.valid()) {
+      news_.reset(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+      if (!news_.valid()) return fail_errno("watch", path_);
+      const std::string directory = path_.substr(0, path_.rfind('/'));
+      if (::inotify_add_watch(news_.get(), directory.c_str(), IN_MODIFY | IN_CREATE | IN_MOVED_TO) < 0) news_.reset();
+    }
+    return copy();
+  }
+
+  Result<> copy() {
+    if (news_.valid()) empty_inotify(news_.get());
+    if (!file_.valid()) file_.reset(::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (!file_.valid()) return {};  // not yet, or the attempt has ended
+    copied_ += TRY(copy_rest(file_.get(), to_fd_));
+    return {};
+  }
+
+  // The rest, once the job is done: the feedback is usually the file that we read.
+  Result<> finish(const queue::Status& done) {
+    if (file_.valid() && !done.result->feedback_path.empty()) {
+      const UniqueFd feedback(::open(done.result->feedback_path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+      if (feedback.valid() && same_file(feedback.get(), file_.get())) return copy();
+    }
+    if (copied_ > 0) complain("the feedback of the whole job follows", kOk);
+    return copy_feedback(done, to_fd_);
+  }
+
+  // Readable when there is more; -1 if there is nothing to wait for yet.
+  [[nodiscard]] int news() const { return news_.get(); }
+
+ private:
+  int to_fd_;
+  int attempt_ = 0;
+  std::string path_;
+  std::uint64_t copied_ = 0;
+  UniqueFd file_, news_;
+};
+
+}  // namespace
+
+Result<std::uint64_t> copy_rest(int from_fd, int to_fd) {
+  std::array<char, 65536> buffer;
+  std::uint64_t copied = 0;
+  while (true) {
+    const ssize_t n = ::read(from_fd, buffer.data(), buffer.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail_errno("read", "the output of the job");
+    if (n == 0) return copied;
+    TRY(write_all(to_fd, {buffer.data(), static_cast<std::size_t>(n)}));
+    copied += static_cast<std::uint64_t>(n);
+  }
+}
+
+Result<> copy_feedback(const queue::Status& done, int to_fd) {
+  const std::string& path = done.result->feedback_path;
+  if (path.empty()) return {};
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!file.valid()) return fail_errno("open the feedback", path);
+  TRY(copy_rest(file.get(), to_fd));
+  return {};
+}
+
+Result<std::optional<queue::Status>> follow(queue::Queue& queue, queue::JobId id, int output_fd,
+                                            const std::function<void(const queue::Status&)>& seen) {
+  LiveOutput live(output_fd);
+  while (true) {
+    // First the watch, then the look: what changes in between is in the watch.
+    // A new one each time, because runners come with directories of their own.
+    const UniqueFd change(TRY(queue.watch(id)));
+    auto status = TRY(queue.find(id));
+    if (!status) return status;
+    seen(*status);
+    const bool running = status->state == queue::State::running;
+    if (output_fd >= 0 && running) TRY(live.look(*status));
+    if (status->state == queue::State::done) {
+      if (output_fd >= 0) TRY(live.finish(*status));
+      return status;
+    }
+    pollfd wait[2] = {{change.get(), POLLIN, 0}, {live.news(), POLLIN, 0}};
+    do {
+      const int pause = output_fd >= 0 && running && live.news() < 0 ? kLookAgainMs : -1;
+      if (::poll(wait, 2, pause) < 0 && errno != EINTR) return fail_errno("wait for", "the job");
+      if (wait[1].revents != 0) TRY(live.copy());
+      if (pause >= 0) break;
+    } while (wait[0].revents == 0);
+  }
+}
+
+}  // namespace milonga::cli

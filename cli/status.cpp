@@ -1,0 +1,60 @@
+// milonga status [ID]
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+
+#include "base/terminal.h"
+#include "cli/command.h"
+#include "cli/describe.h"
+
+namespace milonga::cli {
+namespace {
+
+std::string text_of(const queue::Status& status) {
+  const queue::Job& job = status.job;
+  std::string text = fmt::format("job {}: {}\n", job.id, printable(sentence(status)));
+  const auto line = [&](const char* name, const std::string& value) {
+    if (!value.empty()) text += fmt::format("  {:<10} {}\n", name, printable(value));
+  };
+  line("name", job.name);
+  line("lane", job.lane);
+  line("image", job.image == "default" ? "" : job.image);
+  line("runner", status.runner);
+  if (status.result) {
+    line("reason", status.result->reason);
+    line("feedback", status.result->feedback_path);
+  }
+  line("problem", status.publish_error);
+  return text;
+}
+
+Result<int> status_of_queue(const Arguments& arguments, queue::Queue& queue) {
+  const queue::Stats stats = TRY(queue.stats());
+  if (arguments.json()) {
+    boost::json::object out;
+    out["spool"] = arguments.spool;
+    out["waiting"] = stats.waiting;
+    out["running"] = stats.running;
+    out["done"] = stats.done;
+    out["bad"] = stats.bad;
+    return print(boost::json::serialize(out) + "\n");
+  }
+  std::string text = fmt::format("{} waiting, {} running, {} done\n", stats.waiting, stats.running, stats.done);
+  if (stats.bad > 0) text += fmt::format("{} unreadable, see {}/bad\n", stats.bad, printable(arguments.spool));
+  return print(text);
+}
+
+}  // namespace
+
+Result<int> status(const Arguments& arguments) {
+  const auto queue = TRY(open_queue(arguments));
+  if (arguments.words.empty()) return status_of_queue(arguments, *queue);
+  const std::string& word = arguments.words.front();
+  const auto found = TRY(queue->find(parse_id(word)));
+  if (!found) return no_such_job(arguments, word);
+  // Not done yet is 0: only a job that has ended can have ended badly.
+  const int exit_status = found->result ? exit_status_of(verdict_of(*found)) : kOk;
+  return print(arguments.json() ? boost::json::serialize(to_json(*found)) + "\n" : text_of(*found), exit_status);
+}
+
+}  // namespace milonga::cli
