@@ -35,7 +35,8 @@ void empty_inotify(int fd) {
 }
 
 bool same_file(int a, int b) {
-  struct stat x{}, y{};
+  struct stat x {
+  }, y{};
   return ::fstat(a, &x) == 0 && ::fstat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
@@ -58,7 +59,8 @@ class LiveOutput {
       news_.reset(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
       if (!news_.valid()) return fail_errno("watch", path_);
       const std::string directory = path_.substr(0, path_.rfind('/'));
-      if (::inotify_add_watch(news_.get(), directory.c_str(), IN_MODIFY | IN_CREATE | IN_MOVED_TO) < 0) news_.reset();
+      if (::inotify_add_watch(news_.get(), directory.c_str(), IN_MODIFY | IN_CREATE | IN_MOVED_TO) < 0)
+        news_.reset();
     }
     return copy();
   }
