@@ -119,8 +119,11 @@ class Queue {
   virtual Result<bool> commit(const Claim& claim, const Completion& completion) = 0;
 
   // Gives a claim back for another attempt, not before `delay` from now; commits
-  // gave_up instead when the attempts are used up (max_attempts).
-  virtual Result<void> retry(const Claim& claim, const std::string& reason, std::chrono::milliseconds delay) = 0;
+  // gave_up instead when the attempts are used up (max_attempts). An attempt that
+  // was broken off for a reason of ours (the daemon stops) is not counted.
+  enum class Attempt { counts, does_not_count };
+  virtual Result<void> retry(const Claim& claim, const std::string& reason, std::chrono::milliseconds delay,
+                             Attempt attempt = Attempt::counts) = 0;
 
   // A descriptor that is readable when claim() may have something new, a cancel
   // mark of one of our claims has come, or a delayed job is due. Then call

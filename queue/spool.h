@@ -64,7 +64,8 @@ class Spool : public Queue {
   Result<std::optional<Claim>> claim() override;
   Result<void> make_claims_durable() override;
   Result<bool> commit(const Claim& claim, const Completion& completion) override;
-  Result<void> retry(const Claim& claim, const std::string& reason, std::chrono::milliseconds delay) override;
+  Result<void> retry(const Claim& claim, const std::string& reason, std::chrono::milliseconds delay,
+                     Attempt attempt) override;
   [[nodiscard]] int changes_fd() const override { return watcher_ ? watcher_->fd() : -1; }
   Result<std::vector<JobId>> take_changes() override;
   void resign() override;

@@ -99,20 +99,23 @@ Result<void> Spool::leave(const std::string& directory, const JobName& name, con
   return work.empty() ? Result<void>{} : disk_->remove_tree(work);
 }
 
-Result<void> Spool::retry(const Claim& claim, const std::string& reason, std::chrono::milliseconds delay) {
+Result<void> Spool::retry(const Claim& claim, const std::string& reason, std::chrono::milliseconds delay,
+                          Attempt attempt) {
   const auto held = held_.find(claim.job.id);
   if (held == held_.end()) return fail(fmt::format("job {} is not claimed by this runner", claim.job.id));
   JobName name = held->second;
   Completion end;
   end.reason = reason;
   end.outcome = TRY(is_marked_cancelled(runner_, name.id)) ? Outcome::cancelled : Outcome::gave_up;
-  if (end.outcome == Outcome::cancelled || name.attempt >= max_attempts_) {
+  const bool counts = attempt == Attempt::counts;
+  if (end.outcome == Outcome::cancelled || (counts && name.attempt >= max_attempts_)) {
     TRY(commit(claim, end));
     return {};
   }
   const std::string from = "run/" + runner_ + "/" + name.text();
   const std::string work = work_dir(runner_, name);
   const std::string lane = encode_lane(claim.job.lane);
+  if (!counts && name.attempt > 0) --name.attempt;
   if (delay.count() > 0) name.due_ms = disk_->now_ms() + delay.count();
   TRY(disk_->rename(from, "ready/" + lane + "/" + name.text()));
   held_.erase(name.id);

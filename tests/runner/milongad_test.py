@@ -1,0 +1,241 @@
+#!/usr/bin/env python3
+"""The daemon as a process: killed, stopped, started twice, fed broken files.
+
+usage: milongad_test.py BIN_DIR CASE
+"""
+import glob
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+BIN, CASE = sys.argv[1:3]
+if os.geteuid() != 0:
+    print("SKIPPED: boxes need root, or the installed setuid core")
+    sys.exit(77)
+
+
+class Place:
+    """A spool and a lab in a directory of their own."""
+
+    def __init__(self, root):
+        self.root, self.spool, self.lab = root, f"{root}/spool", f"{root}/lab"
+        os.mkdir(self.lab)
+        self.makefile("all:\n\t@echo graded\n")
+
+    def makefile(self, text):
+        with open(f"{self.lab}/Makefile", "w", encoding="utf-8") as f:
+            f.write(text)
+
+    def daemon(self, *options):
+        log = open(f"{self.root}/log", "ab")
+        p = subprocess.Popen([f"{BIN}/milongad", "--spool", self.spool, "--volatile", *options],
+                             stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        p.log = b""
+        while b"ready: spool" not in p.log:
+            line = p.stderr.readline()
+            assert line, f"the daemon ended: {p.wait()}\n{p.log.decode()}"
+            p.log += line
+        os.set_blocking(p.stderr.fileno(), False)
+        log.close()
+        return p
+
+    def milonga(self, *args, check=True):
+        r = subprocess.run([f"{BIN}/milonga", "--spool", self.spool, "--json", *args], stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE, timeout=100)
+        if check:
+            assert r.returncode == 0, f"milonga {args}: exit {r.returncode}: {r.stderr.decode()}"
+        return r
+
+    def submit(self, count=1, *options):
+        return [json.loads(self.milonga("submit", self.lab, *options).stdout)["id"] for _ in range(count)]
+
+    def results(self):
+        """id -> list of result files (there must never be two)."""
+        found = {}
+        for path in glob.glob(f"{self.spool}/done/*/*.res"):
+            found.setdefault(int(os.path.basename(path).split(".")[0]), []).append(path)
+        return found
+
+    def result(self, job):
+        (path,) = self.results()[job]
+        return json.loads(open(path, encoding="utf-8").read().split("\n", 1)[1])
+
+    def wait_until_done(self, jobs, seconds=120):
+        until = time.monotonic() + seconds
+        while not set(jobs) <= set(self.results()):
+            assert time.monotonic() < until, f"still missing: {sorted(set(jobs) - set(self.results()))}"
+            time.sleep(0.02)  # a test may look; the daemon must not
+
+    def wait_until_left(self, seconds=30):
+        """Until run/ holds no job any more: a result is seen a moment before its job leaves."""
+        until = time.monotonic() + seconds
+        while [f for f in glob.glob(f"{self.spool}/run/*/*") if not f.endswith("/lock")]:
+            assert time.monotonic() < until, glob.glob(f"{self.spool}/run/*/*")
+            time.sleep(0.02)
+
+
+def stop(p, sig=signal.SIGTERM, seconds=30):
+    p.send_signal(sig)
+    return p.wait(seconds)
+
+
+def boxes():
+    return glob.glob("/sys/fs/cgroup/*/milonga/box-*") + glob.glob("/sys/fs/cgroup/milonga/box-*")
+
+
+def kill_daemon(place):
+    """kill -9 in the middle of 20 jobs, at several moments: all 20 end once, with one feedback each."""
+    place.makefile("all:\n\t@sleep 0.2; echo graded\n")
+    for moment in (0.1, 0.35, 0.6, 0.9):
+        p = place.daemon("--slots", "4")
+        jobs = place.submit(20)
+        until = time.monotonic() + moment
+        while time.monotonic() < until:
+            time.sleep(0.01)
+        p.kill()
+        p.wait()
+        done_before = set(place.results()) & set(jobs)
+        p = place.daemon("--slots", "4")
+        place.wait_until_done(jobs)
+        place.wait_until_left()
+        for job in jobs:
+            result = place.result(job)
+            assert result["outcome"] == "graded", result
+            outs = glob.glob(f"{place.spool}/done/*/{job}.*.out")
+            feedback = open(result["feedback"], encoding="utf-8").read()
+            assert feedback.endswith("\ngraded\n"), feedback
+            assert result["feedback"] in outs, outs
+        print(f"killed after {moment} s: {len(done_before)} were done, all {len(jobs)} ended once")
+        assert stop(p) == 0
+    for name in ("ready/default", "run", "tmp", "work", "bad"):
+        assert not os.listdir(f"{place.spool}/{name}"), f"{name}: {os.listdir(f'{place.spool}/{name}')}"
+
+
+def stop_case(place):
+    """SIGTERM: what runs may end; what does not is given back, and is not held against the job."""
+    place.makefile("all:\n\t@sleep 1; echo graded\n")
+    p = place.daemon("--slots", "2", "--grace", "20")
+    quick = place.submit(2)
+    while len(glob.glob(f"{place.spool}/run/*/0*")) < 2:
+        time.sleep(0.01)
+    assert stop(p) == 0
+    assert set(place.results()) == set(quick)
+    place.makefile("all:\n\t@sleep 30; echo graded\n")
+    p = place.daemon("--slots", "2", "--grace", "0.2")
+    slow = place.submit(1)
+    while len(boxes()) == 0:
+        time.sleep(0.01)
+    began = time.monotonic()
+    assert stop(p) == 0
+    print(f"stopped in {time.monotonic() - began:.2f} s")
+    (name,) = os.listdir(f"{place.spool}/ready/default")
+    assert name.startswith(f"{slow[0]:010}.i.00."), name
+    assert not boxes(), boxes()
+
+
+def second_daemon(place):
+    p = place.daemon()
+    second = subprocess.run([f"{BIN}/milongad", "--spool", place.spool, "--volatile"], stderr=subprocess.PIPE, timeout=30)
+    print(second.stderr.decode())
+    assert second.returncode == 1
+    assert second.stderr.count(b"\n") == 1 and b"another milongad runs this spool" in second.stderr
+    assert str(p.pid).encode() in second.stderr
+    job = place.submit(1)
+    place.wait_until_done(job)  # the first goes on
+    assert stop(p) == 0
+
+
+def broken_job(place):
+    p = place.daemon()
+    place.submit(1)
+    for name in ("0000009999.i.00.0.0.01234567.01234567", "notes.txt"):
+        with open(f"{place.root}/x", "w", encoding="utf-8") as f:
+            f.write("not a job")
+        os.rename(f"{place.root}/x", f"{place.spool}/ready/default/{name}")
+    jobs = place.submit(3)
+    place.wait_until_done(jobs)
+    bad = sorted(os.listdir(f"{place.spool}/bad"))
+    print(bad)
+    assert len(bad) == 4 and sum(b.endswith(".why") for b in bad) == 2, bad
+    assert p.poll() is None
+    assert stop(p) == 0
+
+
+def full_disk(place):
+    """A spool on a full disk: submit says so in one line and leaves nothing; what was accepted is graded when there is room."""
+    image, mount = f"{place.root}/disk", f"{place.root}/small"
+    os.mkdir(mount)
+    subprocess.run(["truncate", "-s", "16M", image], check=True)
+    subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
+    subprocess.run(["mount", "-o", "loop", image, mount], check=True)
+    p = None
+    try:
+        place.spool = f"{mount}/spool"
+        p = place.daemon()
+        before = place.submit(1)
+        place.wait_until_done(before)
+        place.makefile("all:\n\t@sleep 1; head -c 200000 /dev/urandom | base64; echo graded\n")
+        accepted = place.submit(1)
+        while not boxes():
+            time.sleep(0.01)
+        with open(f"{mount}/ballast", "wb") as f:
+            try:
+                while True:
+                    f.write(b"x" * 4096)
+                    f.flush()
+            except OSError:
+                pass
+        with open(f"{place.lab}/big", "wb") as f:
+            f.write(os.urandom(300000))
+        refused = place.milonga("submit", place.lab, check=False)
+        print(refused.stderr.decode())
+        assert refused.returncode != 0 and refused.stderr.count(b"\n") == 1, refused
+        assert b"full" in refused.stderr or b"No space" in refused.stderr
+        time.sleep(2)  # let the running job end on the full disk
+        assert p.poll() is None, "the daemon must go on"
+        os.unlink(f"{mount}/ballast")
+        place.wait_until_done(accepted)
+        result = place.result(accepted[0])
+        assert result["outcome"] == "graded", result
+        os.unlink(f"{place.lab}/big")
+        again = place.submit(1)
+        place.wait_until_done(again)
+        assert stop(p) == 0
+    finally:
+        if p and p.poll() is None:
+            p.kill()
+            p.wait()
+        subprocess.run(["umount", mount], check=True)
+
+
+def idle(place):
+    """An idle daemon does not wake up: no context switch in two seconds."""
+    p = place.daemon()
+    job = place.submit(1)
+    place.wait_until_done(job)
+    place.wait_until_left()
+    time.sleep(0.5)
+
+    def switches():
+        text = open(f"/proc/{p.pid}/status", encoding="utf-8").read()
+        return sum(int(l.split()[1]) for l in text.splitlines() if "ctxt_switches" in l)
+
+    before = switches()
+    time.sleep(2)
+    after = switches()
+    rss = [l for l in open(f"/proc/{p.pid}/status", encoding="utf-8") if l.startswith("VmRSS")][0].split()[1]
+    print(f"wake-ups in 2 s: {after - before}, resident {int(rss) / 1024:.1f} MiB")
+    assert after == before
+    assert int(rss) < 15 * 1024
+    assert stop(p) == 0
+
+
+with tempfile.TemporaryDirectory(prefix="milonga-daemon-", dir="/var/tmp") as root:
+    cases = {"kill_daemon": kill_daemon, "stop": stop_case, "second_daemon": second_daemon, "broken_job": broken_job,
+             "full_disk": full_disk, "idle": idle}
+    cases[CASE](Place(root))
+print("ok")
