@@ -26,8 +26,8 @@ bool Said::one_line_of_error() const {
   return err.starts_with("milonga: ") && err.find('\n') == err.size() - 1 && out.empty();
 }
 
-Program::Program(const std::vector<std::string>& words) {
-  std::vector<std::string> all = {"milonga"};
+Program::Program(const std::vector<std::string>& words, const std::string& executable, Streams streams) {
+  std::vector<std::string> all = {executable};
   all.insert(all.end(), words.begin(), words.end());
   std::vector<char*> argv;
   for (std::string& word : all) argv.push_back(word.data());
@@ -41,10 +41,10 @@ Program::Program(const std::vector<std::string>& words) {
   ::posix_spawn_file_actions_init(&files);
   ::posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
   ::posix_spawn_file_actions_adddup2(&files, write_end.get(), 1);
-  ::posix_spawn_file_actions_adddup2(&files, err_.get(), 2);
-  const int code = ::posix_spawn(&pid_, MILONGA, &files, nullptr, argv.data(), environ);
+  ::posix_spawn_file_actions_adddup2(&files, streams == Streams::merged ? write_end.get() : err_.get(), 2);
+  const int code = ::posix_spawn(&pid_, executable.c_str(), &files, nullptr, argv.data(), environ);
   ::posix_spawn_file_actions_destroy(&files);
-  if (code != 0) throw std::runtime_error("cannot start " MILONGA);
+  if (code != 0) throw std::runtime_error("cannot start " + executable);
 }
 
 Program::~Program() {

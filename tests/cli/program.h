@@ -20,10 +20,13 @@ struct Said {
   [[nodiscard]] bool one_line_of_error() const;   // "milonga: ...\n" and nothing else
 };
 
-// One milonga in the background; killed when it goes out of scope.
+enum class Streams { apart, merged };  // merged: standard error is read with standard output
+
+// One program in the background; killed when it goes out of scope.
 class Program {
  public:
-  explicit Program(const std::vector<std::string>& words);
+  explicit Program(const std::vector<std::string>& words, const std::string& executable = MILONGA,
+                   Streams streams = Streams::apart);
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
   ~Program();

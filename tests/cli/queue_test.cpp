@@ -166,6 +166,18 @@ TEST_F(Spool, FeedbackThatIsNotTheLiveOutputIsPrintedWhole) {
   EXPECT_EQ(follower.end().out, "draft\nfinal\n");
 }
 
+TEST_F(Spool, FeedbackThatOnlyPutsLinesBeforeTheLiveOutputIsNotPrintedAgain) {
+  ask({"submit", temporary / "lab"});
+  Program follower(words({"logs", "1", "-f"}));
+  const queue::Claim claimed = claim();
+  write(claimed.work_dir + "/output", "live\n");
+  EXPECT_TRUE(follower.says("live\n"));
+  write(claimed.work_dir + "/feedback", "header\nlive\n");
+  commit(claimed, "feedback");
+  EXPECT_EQ(follower.end().out, "live\n");
+  EXPECT_EQ(ask({"logs", "1", "-f"}).out, "header\nlive\n");
+}
+
 TEST_F(Spool, WatchTellsEachStateAndExitsWithTheVerdict) {
   ask({"submit", temporary / "lab"});
   Program watcher(words({"watch", "1"}));
