@@ -151,9 +151,9 @@ Fail Box::spawn() {
   if (pid < 0) return failed(Step::spawn, "cannot clone the box's init");
   init_.reset(pidfd);
   // Only the box writes there from now on: end of file means that it is gone.
-  for (const int fd : {static_cast<int>(kBoxStatus), static_cast<int>(kBoxGo), static_cast<int>(kBoxOutput),
-                       static_cast<int>(kBoxInput), static_cast<int>(kFdOutput), static_cast<int>(kFdInput)})
-    ::close(fd);
+  for (const int fd : {+kBoxStatus, +kBoxGo, +kBoxOutput, +kFdOutput}) ::close(fd);
+  if ((request_.flags & kHasInput) != 0)  // else 6 and 103 are nobody's, or somebody else's
+    for (const int fd : {+kBoxInput, +kFdInput}) ::close(fd);
   time_step(Step::spawn);
   return fine();
 }
