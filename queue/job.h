@@ -17,10 +17,10 @@ enum class JobClass { interactive, bulk };  // a student waits | regrade-all, im
 
 // One input file, pinned by its content: blob/<first two hex>/<the other 62>.
 struct InputFile {
-  std::string path;    // where the job finds it: relative, no "." or ".." component
-  std::uint32_t mode;  // 0644 or 0755 (only the owner's execute bit of the source counts)
-  std::uint64_t size;  // bytes
-  std::string sha256;  // 64 hex digits
+  std::string path;           // where the job finds it: relative, no "." or ".." component
+  std::uint32_t mode = 0644;  // 0644 or 0755 (only the owner's execute bit of the source counts)
+  std::uint64_t size = 0;     // bytes
+  std::string sha256;         // 64 hex digits
 };
 
 struct Job {

@@ -18,7 +18,7 @@ def mebibytes(value):
 
 
 def main(list_json, submitted, labs):
-    jobs = {str(job["id"]): job for job in json.loads(Path(list_json).read_text(encoding="utf-8"))["jobs"]}
+    jobs = {str(job["id"]): job for job in json.loads(Path(list_json).read_text(encoding="utf-8"))}
     print(COLUMNS.format("job", "lab", "verdict", "wall", "cpu", "peak", "stopped by"))
     wrong = []
     for line in Path(submitted).read_text(encoding="utf-8").splitlines():

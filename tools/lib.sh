@@ -32,7 +32,7 @@ as_root() {
 
 # The preset `release`, into build/; programs land in build/bin. On a terminal
 # ninja draws one line of progress; elsewhere only what goes wrong is printed.
-build() {
+build() { # [TARGET...], default all
   local quiet=() started=$SECONDS
   [ -t 1 ] || quiet=(--quiet)
   if [ -z "${MILONGA_COMPILER_LAUNCHER:-}" ] && command -v ccache >/dev/null; then
@@ -45,6 +45,6 @@ build() {
     tail -n 30 build/configure.log >&2
     die "cannot configure the build (whole log: build/configure.log)"
   }
-  ninja -C build "${quiet[@]}" || die "the build failed (the first error above is the one to look at)"
+  ninja -C build "${quiet[@]}" "$@" || die "the build failed (the first error above is the one to look at)"
   say "built in $((SECONDS - started)) s"
 }

@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <initializer_list>
 
 #include "autodriver/core/supervise.h"
@@ -19,6 +20,27 @@ namespace milonga::core {
 namespace {
 
 constexpr std::uint64_t kNamespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
+
+// Demands that are met by the way a box is built: a step that fails on the way
+// ends the run, so these rows hold whenever there is a run.
+struct ByConstruction {
+  Demand demand;
+  Mechanism mechanism;
+};
+constexpr ByConstruction kByConstruction[] = {
+    {Demand::wall, Mechanism::timerfd},
+    {Demand::disk, Mechanism::tmpfs_size},
+    {Demand::inodes, Mechanism::tmpfs_inodes},
+    {Demand::file_size, Mechanism::rlimit_fsize},
+    {Demand::open_files, Mechanism::rlimit_nofile},
+    {Demand::output, Mechanism::output_pipe},  // by the front; the cap never was in the job's hands
+    {Demand::kill, Mechanism::pid_namespace},
+    {Demand::network, Mechanism::net_namespace},
+    {Demand::filesystem, Mechanism::own_root},
+    {Demand::visibility, Mechanism::namespaces},
+    {Demand::privilege, Mechanism::no_new_privs},
+    {Demand::syscalls, Mechanism::seccomp_filter},
+};
 
 // Descriptors to the numbers that init expects; dup3 leaves close-on-exec off
 // only where init itself wants them, and exec closes all from 3 on anyway.
@@ -46,29 +68,17 @@ Fail Box::prepare() {
   return make_scratch(request_.limits[LimitId::disk], request_.limits[LimitId::inodes], scratch_);
 }
 
-// The demands that are met by construction: their rows are written here, and a
-// step that fails on the way ends the run. The cgroup wrote its own rows.
+// The cgroup wrote its own rows; these are the others.
 Fail Box::plan_evidence() {
-  const bool host_network = (request_.flags & kHostNetwork) != 0;
   const auto met = [&](Demand d, Mechanism m, Rung rung) {
     Evidence& e = response_.evidence[static_cast<std::size_t>(d)];
     e.mechanism = m;
     e.rung = rung;
   };
-  met(Demand::wall, Mechanism::timerfd, Rung::exact);
-  met(Demand::disk, Mechanism::tmpfs_size, Rung::exact);
-  met(Demand::inodes, Mechanism::tmpfs_inodes, Rung::exact);
-  met(Demand::file_size, Mechanism::rlimit_fsize, Rung::exact);
-  met(Demand::open_files, Mechanism::rlimit_nofile, Rung::exact);
-  met(Demand::output, Mechanism::output_pipe, Rung::exact);  // by the front; the cap never was in the job's hands
-  met(Demand::kill, Mechanism::pid_namespace, cgroup_.birthplace() >= 0 ? Rung::exact : Rung::strong);
-  met(Demand::network, host_network ? Mechanism::host_network : Mechanism::net_namespace,
-      host_network ? Rung::none : Rung::exact);
-  met(Demand::filesystem, Mechanism::own_root, Rung::exact);
-  met(Demand::visibility, Mechanism::namespaces, Rung::exact);
-  met(Demand::privilege, Mechanism::no_new_privs, Rung::exact);
-  if (request_.filter_size != 0) met(Demand::syscalls, Mechanism::seccomp_filter, Rung::exact);
-
+  for (const ByConstruction& row : kByConstruction) met(row.demand, row.mechanism, Rung::exact);
+  if (cgroup_.birthplace() < 0) met(Demand::kill, Mechanism::pid_namespace, Rung::strong);
+  if ((request_.flags & kHostNetwork) != 0) met(Demand::network, Mechanism::host_network, Rung::none);
+  if (request_.filter_size == 0) met(Demand::syscalls, Mechanism::none, Rung::none);
   for (std::size_t i = 0; i < kLimitCount; ++i) {
     if (request_.limits.value[i] == 0) continue;
     response_.evidence[i].requested = request_.limits.value[i];
@@ -87,27 +97,14 @@ Fail Box::plan_evidence() {
   return fine();
 }
 
-Fail Box::check_required() const {
-  static constexpr const char* kTooLow[kDemandCount] = {
-      "wall: this host cannot meet the rung that --require demands",
-      "cpu: this host has no cgroup cpu accounting at the rung that --require demands (see milonga doctor)",
-      "memory: this host has no cgroup memory controller at the rung that --require demands (see milonga doctor)",
-      "processes: this host has no cgroup pids controller at the rung that --require demands (see milonga doctor)",
-      "disk: this host cannot meet the rung that --require demands",
-      "inodes: this host cannot meet the rung that --require demands",
-      "file_size: this host cannot meet the rung that --require demands",
-      "open_files: this host cannot meet the rung that --require demands",
-      "output: this host cannot meet the rung that --require demands",
-      "kill: this host has no cgroup v2 tree, which the rung that --require demands needs",
-      "swap: this host swaps and its cgroups cannot forbid it at the rung that --require demands",
-      "network: the host's network was asked for, which --require forbids",
-      "filesystem: this host cannot meet the rung that --require demands",
-      "visibility: this host cannot meet the rung that --require demands",
-      "privilege: this host cannot meet the rung that --require demands",
-      "syscalls: the request has no filter, which --require demands",
-  };
-  for (std::size_t i = 0; i < kDemandCount; ++i)
-    if (response_.evidence[i].rung < request_.require[i]) return refused(Step::cgroup, kTooLow[i]);
+Fail Box::check_required() {
+  for (std::size_t i = 0; i < kDemandCount; ++i) {
+    if (response_.evidence[i].rung >= request_.require[i]) continue;
+    std::snprintf(response_.failed_what, sizeof response_.failed_what,
+                  "%s: this host or request gives '%s' where '%s' is required (milonga doctor says how to get more)",
+                  kDemandNames[i], rung_name(response_.evidence[i].rung), rung_name(request_.require[i]));
+    return refused(Step::cgroup, response_.failed_what);
+  }
   return fine();
 }
 
@@ -151,9 +148,9 @@ Fail Box::spawn() {
   if (pid < 0) return failed(Step::spawn, "cannot clone the box's init");
   init_.reset(pidfd);
   // Only the box writes there from now on: end of file means that it is gone.
-  for (const int fd : {static_cast<int>(kBoxStatus), static_cast<int>(kBoxGo), static_cast<int>(kBoxOutput),
-                       static_cast<int>(kBoxInput), static_cast<int>(kFdOutput), static_cast<int>(kFdInput)})
-    ::close(fd);
+  for (const int fd : {+kBoxStatus, +kBoxGo, +kBoxOutput, +kFdOutput}) ::close(fd);
+  if ((request_.flags & kHasInput) != 0)  // else 6 and 103 are nobody's, or somebody else's
+    for (const int fd : {+kBoxInput, +kFdInput}) ::close(fd);
   time_step(Step::spawn);
   return fine();
 }

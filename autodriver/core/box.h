@@ -30,7 +30,7 @@ class Box {
  private:
   Fail prepare();
   Fail plan_evidence();
-  Fail check_required() const;
+  Fail check_required();
   Fail spawn();
   Fail watch(Watched& watched);
   Fail account();

@@ -22,13 +22,15 @@ class Input : public ::testing::Test {
  protected:
   void SetUp() override {
     char pattern[] = "/tmp/milonga-input-XXXXXX";
-    dir_ = ::mkdtemp(pattern);
+    top_ = ::mkdtemp(pattern);
+    dir_ = top_ / "box";
+    std::filesystem::create_directory(dir_);
     before_ = std::filesystem::current_path();
     std::filesystem::current_path(dir_);
   }
   void TearDown() override {
     std::filesystem::current_path(before_);
-    std::filesystem::remove_all(dir_);
+    std::filesystem::remove_all(top_);
   }
 
   void add(InputKind kind, const std::string& name, const std::string& content, std::uint32_t mode = 0644) {
@@ -59,7 +61,7 @@ class Input : public ::testing::Test {
   }
 
   std::string stream_;
-  std::filesystem::path dir_, before_;
+  std::filesystem::path top_, dir_, before_;
 };
 
 TEST_F(Input, FilesDirectoriesAndLinksArriveAsTheyWere) {
@@ -86,7 +88,7 @@ TEST_F(Input, SpecialPermissionBitsAreDropped) {
 }
 
 TEST_F(Input, NamesThatLeaveTheDirectoryAreRefused) {
-  for (const std::string name : {"../x", "/tmp/x", "a/../x", ".", "..", "a//b", "a/", "./a"}) {
+  for (const std::string name : {"../x", "/tmp/milonga-absolute", "a/../x", ".", "..", "a//b", "a/", "./a"}) {
     stream_.clear();
     add(InputKind::file, name, "x");
     end();
@@ -96,7 +98,7 @@ TEST_F(Input, NamesThatLeaveTheDirectoryAreRefused) {
   add(InputKind::file, std::string("a\0b", 3), "x");
   end();
   EXPECT_TRUE(unpack());
-  EXPECT_FALSE(std::filesystem::exists(dir_.parent_path() / "x"));
+  EXPECT_FALSE(std::filesystem::exists(top_ / "x"));
 }
 
 TEST_F(Input, ALinkIsNeverWrittenThrough) {

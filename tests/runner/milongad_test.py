@@ -201,6 +201,8 @@ def full_disk(place):
         place.wait_until_done(accepted)
         result = place.result(accepted[0])
         assert result["outcome"] == "graded", result
+        feedback = open(result["feedback"], encoding="utf-8").read()
+        assert feedback.endswith("\ngraded\n") and len(feedback) > 200000, feedback[-300:]
         os.unlink(f"{place.lab}/big")
         again = place.submit(1)
         place.wait_until_done(again)

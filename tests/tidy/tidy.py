@@ -10,7 +10,7 @@ from pathlib import Path
 
 FOLDERS = ("base", "sandbox", "autodriver", "queue", "images", "runner", "rest", "cli")
 CORE = ("sandbox/core", "autodriver/core")  # what runs with privilege
-CORE_LINES = 1400
+CORE_LINES = 1500  # docs/decisions/0006
 CORE_FUNCTION_LINES, FUNCTION_LINES, FILE_LINES = 60, 70, 400
 
 # Who may include whom; design: arrows go only downwards. The longest matching
@@ -105,10 +105,11 @@ def runs_as_the_job(root, path):
 
 
 def the_privileged_program_stays_small(root):
-    """Code lines: neither blank nor comment, in sources and headers alike."""
+    """Code lines in sources and headers: not blank, comment, preprocessor or namespace, nor row of a constant table."""
     total = 0
     for path, text in sources(root, CORE):
-        lines = sum(1 for line in code_only(text).splitlines() if line.strip())
+        code = re.sub(r"constexpr [^;=]*\[\w*\] = \{.*?^\};", "", code_only(text), flags=re.S | re.M)
+        lines = sum(1 for line in code.splitlines() if line.strip() and not re.match(r"#|(inline )?namespace|}  // namespace", line))
         counts = not runs_as_the_job(root, path)
         total += lines if counts else 0
         print(f"{lines:6} {path}{'' if counts else ' (as the job: not counted)'}")
