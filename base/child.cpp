@@ -64,7 +64,12 @@ Result<Child> Child::spawn(const ChildPlan& plan) {
   if (error != 0) return fail_errno("start", plan.argv[0], {}, error);
   // The pid is ours until we reap it, so this cannot name a stranger.
   child.pidfd_.reset(static_cast<int>(::syscall(SYS_pidfd_open, child.pid_, 0)));
-  if (!child.pidfd_.valid()) return fail_errno("watch", plan.argv[0]);
+  if (!child.pidfd_.valid()) {
+    auto failed = fail_errno("watch", plan.argv[0]);
+    (void)::kill(child.pid_, SIGKILL);  // nobody would ever reap it
+    (void)::waitpid(child.pid_, nullptr, 0);
+    return failed;
+  }
   return child;
 }
 

@@ -20,11 +20,12 @@ Result<std::unique_ptr<EventLoop>> EventLoop::create() {
 }
 
 Result<void> EventLoop::when_readable(int fd, Callback callback) {
+  const std::uint32_t registration = next_registration_++;
   epoll_event event{};
   event.events = EPOLLIN;
-  event.data.fd = fd;
+  event.data.u64 = std::uint64_t{registration} << 32 | static_cast<std::uint32_t>(fd);
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) return fail_errno("watch a descriptor", "");
-  readers_[fd] = std::make_shared<Callback>(std::move(callback));
+  readers_[fd] = {registration, std::make_shared<Callback>(std::move(callback))};
   return {};
 }
 
@@ -92,9 +93,11 @@ Result<void> EventLoop::run() {
     if (n < 0) return fail_errno("wait for events", "");
     ++wakeups_;
     for (int i = 0; i < n && running_; ++i) {
-      const auto reader = readers_.find(events[i].data.fd);
-      if (reader == readers_.end()) continue;  // forgotten by a callback of this round
-      const std::shared_ptr<Callback> callback = reader->second;  // it may forget itself
+      const auto reader = readers_.find(static_cast<int>(events[i].data.u64 & 0xffffffff));
+      // Forgotten by a callback of this round; its number may be in use again, by
+      // a descriptor that is not readable: a read from it would block the loop.
+      if (reader == readers_.end() || reader->second.registration != events[i].data.u64 >> 32) continue;
+      const std::shared_ptr<Callback> callback = reader->second.callback;  // it may forget itself
       (*callback)();
       run_posted();
     }

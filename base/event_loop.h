@@ -50,7 +50,12 @@ class EventLoop {
   void run_posted();
 
   UniqueFd epoll_, timer_;
-  std::map<int, std::shared_ptr<Callback>> readers_;
+  struct Reader {
+    std::uint32_t registration;  // tells a descriptor from an earlier one of the same number
+    std::shared_ptr<Callback> callback;
+  };
+  std::map<int, Reader> readers_;
+  std::uint32_t next_registration_ = 0;
   std::map<std::pair<Clock::time_point, TimerId>, Callback> timers_;
   std::map<TimerId, Clock::time_point> timer_times_;
   std::deque<Callback> posted_;

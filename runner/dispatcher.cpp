@@ -35,6 +35,7 @@ struct Dispatcher::Work {
   std::string why;           // of an ending that is not commit
   Event interrupted = Event::done;  // cancelled or stopping, asked for while a verb was under way
   RunOutcome outcome;
+  ReportView report;  // outcome's, read
   std::int64_t received_ms = 0;
   Clock::time_point stage_began;
   boost::json::object seconds;  // stage -> time
@@ -119,8 +120,12 @@ void Dispatcher::call(const WorkPtr& work, Stage stage) {
     case Stage::copy_in: return vmm_.copy_in(work->vm, work->claim, deadline, answer);
     case Stage::run:
       return vmm_.run_job(work->vm, work->claim, deadline, [work, answer](Result<RunOutcome> outcome) {
-        if (outcome) work->outcome = std::move(*outcome);
-        answer(outcome ? Result<void>{} : Result<void>(Unexpected(outcome.error())));
+        if (!outcome) return answer(Unexpected(outcome.error()));
+        auto report = parse_report(outcome->report_json);
+        if (!report) return answer(fail("the driver's report is none: " + report.error().line()));
+        work->outcome = std::move(*outcome);
+        work->report = std::move(*report);
+        answer({});
       });
     case Stage::copy_out: return vmm_.copy_out(work->vm, work->claim, deadline, answer);
     case Stage::destroy: return vmm_.destroy(work->vm, deadline, answer);
@@ -169,8 +174,11 @@ void Dispatcher::finish(const WorkPtr& work) {
   if (auto settled = settle(work); !settled) {
     if (settled.error().code != ENOSPC && settled.error().code != EDQUOT) return on_fatal_(settled.error());
     log(Level::warning, fmt::format("job={} its result waits for room: {}", work->claim.job.id, settled.error().line()));
-    loop_.after(kFullDiskPause, [this, work] { finish(work); });
-    return;
+    if (!stopping_) {
+      loop_.after(kFullDiskPause, [this, work] { finish(work); });
+      return;
+    }
+    say(*work, "left for the next daemon");  // whose recovery offers the job again
   }
   works_.erase(work->claim.job.id);
   if (stopping_ && works_.empty() && drained_) return loop_.post(std::exchange(drained_, nullptr));
@@ -184,6 +192,8 @@ Result<void> Dispatcher::settle(const WorkPtr& work) {
       queue::Completion end;
       end.outcome = queue::Outcome::cancelled;
       end.reason = "Error: cancelled while running";
+      TRY(write_feedback(work->claim, end.reason, nullptr, {work->received_ms, unix_ms()}));
+      end.feedback_name = "feedback";
       TRY(queue_.commit(work->claim, end));
       say(*work, "cancelled");
       return {};
@@ -203,16 +213,15 @@ Result<void> Dispatcher::settle(const WorkPtr& work) {
 }
 
 Result<void> Dispatcher::commit(const WorkPtr& work) {
-  const ReportView run = TRY(parse_report(work->outcome.report_json));
   queue::Completion end;
-  end.reason = final_reason(run);
+  end.reason = final_reason(work->report);
   trace(*work, end.reason);
-  TRY(write_feedback(work->claim, end.reason, &run, {work->received_ms, unix_ms()}));
+  TRY(write_feedback(work->claim, end.reason, &work->report, {work->received_ms, unix_ms()}));
   end.feedback_name = "feedback";
   end.report_json = work->outcome.report_json;
   end.timing_json = boost::json::serialize(boost::json::object{{"seconds", work->seconds}, {"trace", work->trace}});
   const bool first = TRY(queue_.commit(work->claim, end));
-  say(*work, first ? fmt::format("done: {}", verdict_name(run.verdict)) : "another result was first, and stands");
+  say(*work, first ? fmt::format("done: {}", verdict_name(work->report.verdict)) : "another result was first, and stands");
   return {};
 }
 

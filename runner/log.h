@@ -6,13 +6,20 @@
 #pragma once
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <chrono>
-#include <cstdio>
 #include <ctime>
 #include <string>
 
 namespace milonga::runner {
+
+// One write(2), so that lines of several processes do not mix. What cannot be
+// written is lost: a full log disk or a closed terminal must not stop grading.
+inline void write_line(const std::string& line) {
+  const std::string ended = line + "\n";
+  (void)!::write(STDERR_FILENO, ended.data(), ended.size());
+}
 
 enum class Level { info, warning, error };
 
@@ -26,7 +33,7 @@ inline void log(Level level, const std::string& text) {
   char stamp[32];
   (void)std::strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &utc);
   const auto ms = duration_cast<milliseconds>(now.time_since_epoch()).count() % 1000;
-  fmt::print(stderr, "{}.{:03}Z {} {}\n", stamp, ms, kNames[static_cast<int>(level)], text);
+  write_line(fmt::format("{}.{:03}Z {} {}", stamp, ms, kNames[static_cast<int>(level)], text));
 }
 
 }  // namespace milonga::runner

@@ -100,7 +100,7 @@ int main(int argc, char** argv) {
   using namespace milonga::runner;
   const auto options = parse_daemon_options(argc, argv);
   if (!options) {
-    fmt::print(stderr, "milongad: {}\n", options.error().line());
+    write_line("milongad: " + options.error().line());
     return kUsage;
   }
   if (options->print) {
@@ -108,7 +108,7 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (auto served = serve(*options); !served) {
-    fmt::print(stderr, "milongad: {}\n", served.error().line());
+    write_line("milongad: " + served.error().line());
     return 1;
   }
   return 0;
