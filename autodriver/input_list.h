@@ -21,6 +21,9 @@ struct InputEntry {
   std::uint64_t size = 0;  // of a file, in bytes
 };
 
+// What make(1) looks for, in its order. A job without a command needs one of them.
+inline constexpr const char* kMakefileNames[] = {"GNUmakefile", "makefile", "Makefile"};
+
 // Everything beneath `directory`, sorted by name within each directory. `shown`
 // is its name in messages. Fails on what cannot be handed to a job (FIFOs,
 // sockets, devices), on what the caller may not look at, on over-long paths.

@@ -60,7 +60,7 @@ struct Prepared {
 
 bool has_makefile(const std::vector<InputEntry>& entries) {
   for (const InputEntry& entry : entries) {
-    for (const char* name : {"GNUmakefile", "makefile", "Makefile"}) {
+    for (const char* name : kMakefileNames) {
       if (entry.path == name) return true;
     }
   }

@@ -2,9 +2,11 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <filesystem>
 
+#include "autodriver/input_list.h"
 #include "base/terminal.h"
 #include "cli/command.h"
 #include "cli/describe.h"
@@ -37,6 +39,10 @@ Result<queue::Job> job_from(const Arguments& arguments) {
   const std::string& image = arguments.box.image;
   job.image = image.find('/') == std::string::npos ? image : absolute(image);
   job.command = arguments.argv;
+  const auto is_there = [&](const char* name) { return fs::exists(directory / name, error); };
+  if (job.command.empty() && std::none_of(std::begin(kMakefileNames), std::end(kMakefileNames), is_there))
+    return fail(fmt::format("no Makefile in '{}'", arguments.words.front()),
+                "add one, or say what to run: --command -- ARGV...");
   job.options = box_option_map(arguments.box);
   job.options.erase("image");  // has a field of its own
   if (arguments.has("publish")) job.output = absolute(arguments.get("publish"));
