@@ -88,10 +88,15 @@ TEST(StatusLine, IsRedrawnOnATerminalAndCutToItsWidth) {
   line.show("running");
   line.show("running");
   line.clear();
-  std::array<char, 256> seen{};
-  const ssize_t n = ::read(screen.get(), seen.data(), seen.size());
-  EXPECT_EQ(std::string(seen.data(), n > 0 ? static_cast<std::size_t>(n) : 0),
-            "\r\033[Kwaiting\r\033[Krunning\r\033[K");
+  const std::string expected = "\r\033[Kwaiting\r\033[Krunning\r\033[K";
+  std::string seen;
+  while (seen.size() < expected.size()) {  // the terminal may hand it over in parts
+    std::array<char, 256> part{};
+    const ssize_t n = ::read(screen.get(), part.data(), part.size());
+    ASSERT_GT(n, 0);
+    seen.append(part.data(), static_cast<std::size_t>(n));
+  }
+  EXPECT_EQ(seen, expected);
 }
 
 }  // namespace
