@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 using std::chrono::milliseconds;
 using ::testing::HasSubstr;
 
-enum class Act { work, fail, hang, refuse, babble, no_room };
+enum class Act { work, fail, hang, refuse, babble, no_room, fill };
 
 struct ScriptedVm : Vm {
   [[nodiscard]] std::string instance_name() const override { return "scripted-1-default"; }
@@ -40,6 +40,8 @@ class ScriptedVmm : public Vmm {
   void run_job(std::shared_ptr<Vm>, const queue::Claim& claim, Deadline d, Done<RunOutcome> done) override {
     ++runs;
     std::ofstream(claim.work_dir + "/output") << "score\n";
+    // Writing the feedback then finds no room.
+    if (act_ == Act::fill) fs::create_symlink("/dev/full", claim.work_dir + "/feedback");
     const char* verdict = act_ == Act::refuse ? "refused" : "ok";
     RunOutcome outcome;
     std::ifstream sample(MILONGA_SAMPLE_REPORT);
@@ -69,7 +71,7 @@ class ScriptedVmm : public Vmm {
  private:
   template <class T>
   void play(Stage stage, Deadline deadline, T good, Done<T> done) {
-    if (stage != at_ || times_ <= 0 || act_ == Act::work || act_ == Act::refuse || act_ == Act::babble)
+    if (stage != at_ || times_ <= 0 || act_ == Act::work || act_ == Act::refuse || act_ == Act::babble || act_ == Act::fill)
       return loop_.post([good, done = std::move(done)] { done(good); });
     --times_;
     if (act_ == Act::fail) return loop_.post([done = std::move(done)] { done(milonga::fail("the platform says no")); });
@@ -241,6 +243,26 @@ TEST_F(DispatcherTest, AFullDiskIsWaitedForHoweverLongAndNotHeldAgainstTheJob) {
     TearDown();
     SetUp();
   }
+}
+
+TEST_F(DispatcherTest, AResultWithoutRoomWaitsButDoesNotKeepTheDaemonFromStopping) {
+  ScriptedVmm vmm(*loop_, Stage::ended, Act::fill, 0);
+  DispatchOptions options;
+  options.full_disk_pause = milliseconds(20);
+  Dispatcher dispatcher(*loop_, *queue_, vmm, options, [](const Error& e) { ADD_FAILURE() << e.line(); });
+  bool drained = false;
+  loop_->post([&] { dispatcher.on_news(); });
+  loop_->after(milliseconds(200), [&] {
+    EXPECT_EQ(dispatcher.running(), 1u) << "it waits";
+    dispatcher.stop(milliseconds(0), [&] {
+      drained = true;
+      loop_->stop();
+    });
+  });
+  loop_->after(milliseconds(10'000), [&] { loop_->stop(); });
+  ASSERT_TRUE(loop_->run());
+  EXPECT_TRUE(drained);
+  EXPECT_EQ((*queue_->find(id_))->state, queue::State::running);  // recovery offers it again
 }
 
 TEST_F(DispatcherTest, AReportThatIsNoneCostsAnAttemptAndNotTheDaemon) {
