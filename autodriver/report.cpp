@@ -126,19 +126,19 @@ json::value privilege(const Response& r) {
     std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(bits));
     return json::value(text);
   };
-  return json::object{{"cap_inheritable", mask(r.cap_inheritable)},
-                      {"cap_permitted", mask(r.cap_permitted)},
-                      {"cap_effective", mask(r.cap_effective)},
-                      {"cap_bounding", mask(r.cap_bounding)},
-                      {"cap_ambient", mask(r.cap_ambient)},
-                      {"no_new_privs", r.no_new_privs},
-                      {"seccomp_mode", r.seccomp_mode}};
+  return json::object{{"cap_inheritable", mask(r.inside.cap_inheritable)},
+                      {"cap_permitted", mask(r.inside.cap_permitted)},
+                      {"cap_effective", mask(r.inside.cap_effective)},
+                      {"cap_bounding", mask(r.inside.cap_bounding)},
+                      {"cap_ambient", mask(r.inside.cap_ambient)},
+                      {"no_new_privs", r.inside.no_new_privs},
+                      {"seccomp_mode", r.inside.seccomp_mode}};
 }
 
 json::value namespaces(const Response& r) {
   if (r.started_ns == 0) return nullptr;
   json::object all;
-  for (std::size_t i = 0; i < kNsCount; ++i) all[kNsNames[i]] = r.ns_inode[i];
+  for (std::size_t i = 0; i < kNsCount; ++i) all[kNsNames[i]] = r.inside.ns_inode[i];
   return all;
 }
 

@@ -39,7 +39,8 @@ void write_text(int fd, std::string_view text) {
 bool is_terminal(int fd) {
   const char* no_colour = ::secure_getenv("NO_COLOR");
   const char* term = ::secure_getenv("TERM");
-  const bool plain = (no_colour != nullptr && *no_colour != '\0') || term == nullptr || term == std::string_view("dumb");
+  const bool plain =
+      (no_colour != nullptr && *no_colour != '\0') || term == nullptr || term == std::string_view("dumb");
   return !plain && ::isatty(fd) == 1;
 }
 

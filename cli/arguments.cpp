@@ -48,26 +48,30 @@ po::options_description own_options(const Command& command) {
 }
 
 po::options_description box_options() {
-  po::options_description box("Box (SIZE: bytes, or a number with K, M or G; S: seconds; 0: no limit)", 100, 60);
+  po::options_description box("Box (SIZE: bytes, or a number with K, M or G; S: seconds; 0: no limit)", 100,
+                              60);
   declare_box_options(box);
   return box;
 }
 
 Unexpected unknown_option(const po::options_description& known, const std::string& name) {
+  const std::string bare = name.substr(std::min(name.find_first_not_of('-'), name.size()));
   std::vector<std::string> names;
+  std::string near;
   for (const auto& option : known.options()) {
     const auto [begin, count] = option->long_names();
-    for (std::size_t i = 0; i < count; ++i) names.push_back("--" + begin[i]);
+    names.insert(names.end(), begin, begin + count);
+    if (begin->starts_with(bare)) near = *begin;  // shortened: --mem
   }
   const std::vector<std::string_view> views(names.begin(), names.end());
-  const std::string_view near = nearest(name, views);
-  return fail("no option '" + name + "'",
-              near.empty() ? "see --help" : "did you mean '" + std::string(near) + "'?");
+  if (near.empty()) near = nearest(bare, views);
+  return fail("no option '" + name + "'", near.empty() ? "see --help" : "did you mean '--" + near + "'?");
 }
 
 // Boost's exceptions end here. No guessing of shortened names: a script that
 // relies on --mem breaks when --memory-swap comes.
-Result<po::parsed_options> parse(const std::vector<std::string>& tokens, const po::options_description& known) {
+Result<po::parsed_options> parse(const std::vector<std::string>& tokens,
+                                 const po::options_description& known) {
   po::positional_options_description positional;
   positional.add("word", -1);
   po::options_description all;
@@ -88,7 +92,8 @@ Result<> take(Arguments& arguments, const Command& command, const po::option& op
   if (command.takes_box_options && TRY(take_box_option(arguments.box, option))) return {};
   const std::string value = option.value.empty() ? std::string() : option.value.front();
   if (option.string_key == "word") {
-    if (value.empty()) return fail("an empty argument", std::string("usage: milonga ") + command.name + " " + command.words);
+    if (value.empty())
+      return fail("an empty argument", std::string("usage: milonga ") + command.name + " " + command.words);
     arguments.words.push_back(value);
   } else {
     arguments.values[option.string_key] = value;
@@ -100,7 +105,8 @@ Result<> check_words(const Arguments& arguments, const Command& command) {
   const std::string usage = std::string("usage: milonga ") + command.name + " " + command.words;
   if (arguments.words.size() > command.max_words)
     return fail("one argument too many: '" + arguments.words[command.max_words] + "'", usage);
-  const bool directory_missing = command.takes_box_options && arguments.argv.empty() && arguments.words.empty();
+  const bool directory_missing =
+      command.takes_box_options && arguments.argv.empty() && arguments.words.empty();
   if (arguments.words.size() < command.min_words || directory_missing)
     return fail(std::string("the ") + command.words + " is missing", usage);
   return {};
@@ -133,7 +139,7 @@ Result<Arguments> parse_arguments(const Command& command, const std::vector<std:
     return fail("--command: there is no command", "write it last: --command -- ARGV...");
   TRY(check_words(arguments, command));
   const char* from_environment = ::secure_getenv("MILONGA_SPOOL");
-  arguments.spool = arguments.has("spool") ? arguments.get("spool")
+  arguments.spool = arguments.has("spool")                                     ? arguments.get("spool")
                     : from_environment != nullptr && *from_environment != '\0' ? from_environment
                                                                                : kDefaultSpool;
   if (arguments.spool.empty()) return fail("--spool is empty", "name the queue's directory");
@@ -144,9 +150,15 @@ std::string help_of(const Command& command) {
   std::ostringstream text;
   text << "Usage: milonga " << command.name << " [OPTION...] " << command.words << "\n";
   if (command.takes_box_options)
-    text << "       milonga " << command.name << " [OPTION...] " << (command.min_words == 0 ? "[DIRECTORY]" : "DIRECTORY") << " --command -- ARGV...\n";
+    text << "       milonga " << command.name << " [OPTION...] "
+         << (command.min_words == 0 ? "[DIRECTORY]" : "DIRECTORY") << " --command -- ARGV...\n";
   text << command.help << "\n\n" << own_options(command);
-  if (command.takes_box_options) text << "\n" << box_options();
+  if (command.takes_box_options) {
+    text << "\n"
+         << box_options()
+         << "Tango's names: --nproc (--pids), --fsize (--file-size), --timeout (--wall-time), --osize "
+            "(--output)\n";
+  }
   return text.str();
 }
 

@@ -83,7 +83,8 @@ struct ChildDescriptors {
   int in, out, err;
 };
 
-Result<pid_t> spawn(const std::vector<std::string>& argv, const ChildDescriptors& child, const sigset_t& mask) {
+Result<pid_t> spawn(const std::vector<std::string>& argv, const ChildDescriptors& child,
+                    const sigset_t& mask) {
   std::vector<char*> words;
   for (const std::string& word : argv) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);

@@ -35,9 +35,10 @@ struct Option {
 
 // What stood on the command line behind the command's name.
 struct Arguments {
-  std::string spool;              // --spool, MILONGA_SPOOL or the default
-  std::vector<std::string> words; // DIRECTORY, ID
-  std::map<std::string, std::string> values;  // options of this command by long name; "" for those without value
+  std::string spool;               // --spool, MILONGA_SPOOL or the default
+  std::vector<std::string> words;  // DIRECTORY, ID
+  std::map<std::string, std::string>
+      values;  // options of this command by long name; "" for those without value
   BoxOptions box;
   std::vector<std::string> argv;  // behind "--", with --command
 
@@ -51,7 +52,7 @@ struct Command {
   const char* words;  // as in the usage line
   const char* help;   // one line
   std::size_t min_words, max_words;
-  bool takes_box_options;        // then --command -- ARGV... as well
+  bool takes_box_options;  // then --command -- ARGV... as well
   std::span<const Option> options;
   Result<int> (*run)(const Arguments&);  // the exit status; an Error is kFailed
 };

@@ -17,7 +17,9 @@ json::value or_null(const std::optional<T>& value) {
   return value ? json::value(*value) : json::value(nullptr);
 }
 
-json::value or_null(const std::string& text) { return text.empty() ? json::value(nullptr) : json::value(text); }
+json::value or_null(const std::string& text) {
+  return text.empty() ? json::value(nullptr) : json::value(text);
+}
 
 // Text that is JSON already; null if it is empty or broken.
 json::value embedded(const std::string& text) {
@@ -28,8 +30,10 @@ json::value embedded(const std::string& text) {
 
 std::string ending(const ReportView& report) {
   const std::string name = verdict_name(report.verdict);
-  if (report.verdict == Verdict::failed && report.exit_code) return fmt::format("{}, exit status {},", name, *report.exit_code);
-  if (report.verdict == Verdict::signaled && report.signal) return fmt::format("{} by {}", name, *report.signal);
+  if (report.verdict == Verdict::failed && report.exit_code)
+    return fmt::format("{}, exit status {},", name, *report.exit_code);
+  if (report.verdict == Verdict::signaled && report.signal)
+    return fmt::format("{} by {}", name, *report.signal);
   return name;
 }
 
@@ -38,7 +42,9 @@ std::string ending(const ReportView& report) {
 std::string sentence(const ReportView& report) {
   if (!report.error.empty()) return std::string(verdict_name(report.verdict)) + ": " + report.error;
   std::string text = ending(report);
-  if (report.wall_s) text += fmt::format(" {} {:.2f} s", exit_status_of(report.verdict) == kLimit ? "after" : "in", *report.wall_s);
+  if (report.wall_s)
+    text += fmt::format(" {} {:.2f} s", exit_status_of(report.verdict) == kLimit ? "after" : "in",
+                        *report.wall_s);
   if (report.stopped_by) text += " by " + *report.stopped_by;
   if (report.cpu_s) text += fmt::format(", cpu {:.2f} s", *report.cpu_s);
   if (report.memory_peak_bytes) text += ", peak " + human_size(*report.memory_peak_bytes);
@@ -51,7 +57,8 @@ std::string sentence(const ReportView& report) {
 std::string sentence(const queue::Status& status) {
   if (status.state == queue::State::waiting) {
     const std::string again = status.attempt > 0 ? fmt::format(", after attempt {}", status.attempt) : "";
-    return status.position == 0 ? "waiting, next" + again : fmt::format("waiting, {} before it{}", status.position, again);
+    return status.position == 0 ? "waiting, next" + again
+                                : fmt::format("waiting, {} before it{}", status.position, again);
   }
   if (status.state == queue::State::running) {
     const std::string attempt = status.attempt > 1 ? fmt::format(", attempt {}", status.attempt) : "";
@@ -71,7 +78,8 @@ Verdict verdict_of(const queue::Status& status) {
   if (!status.result) bug("a job that is not done has no verdict");
   if (status.result->outcome == queue::Outcome::cancelled) return Verdict::cancelled;
   const auto report = report_of(status);
-  return report && status.result->outcome == queue::Outcome::graded ? report->verdict : Verdict::internal_error;
+  return report && status.result->outcome == queue::Outcome::graded ? report->verdict
+                                                                    : Verdict::internal_error;
 }
 
 int exit_status_of(Verdict verdict) {

@@ -38,7 +38,8 @@ TestBox build_test_box() {
   }
   boost::system::error_code error;
   const json::value report = json::parse(ran->report_json, error);
-  const json::value* verdict = !error && report.is_object() ? report.get_object().if_contains("verdict") : nullptr;
+  const json::value* verdict =
+      !error && report.is_object() ? report.get_object().if_contains("verdict") : nullptr;
   const json::value* demands = verdict != nullptr ? report.get_object().if_contains("demands") : nullptr;
   if (verdict == nullptr || *verdict != "ok" || demands == nullptr || !demands->is_object()) {
     box.problem = ran->messages.empty() ? "the test box's command did not end well" : ran->messages;
@@ -55,7 +56,8 @@ TestBox build_test_box() {
 // A row of the report, if it is well-formed.
 std::string text_at(const json::object& demands, const char* demand, const char* key) {
   const json::value* row = demands.if_contains(demand);
-  const json::value* value = row != nullptr && row->is_object() ? row->get_object().if_contains(key) : nullptr;
+  const json::value* value =
+      row != nullptr && row->is_object() ? row->get_object().if_contains(key) : nullptr;
   return value != nullptr && value->is_string() ? std::string(value->get_string()) : "none";
 }
 
@@ -91,9 +93,12 @@ std::string text_of(const Finding& finding) {
   std::string text = finding.built ? "A box that was built here got:\n"
                                    : "No box could be built (below is why). The kernel alone would give:\n";
   for (const DemandProbe& row : finding.demands) {
-    const Colour colour = row.rung >= Rung::strong ? Colour::green : row.rung == Rung::none ? Colour::red : Colour::yellow;
+    const Colour colour = row.rung >= Rung::strong ? Colour::green
+                          : row.rung == Rung::none ? Colour::red
+                                                   : Colour::yellow;
     text += fmt::format("  {:<11} {} {}\n", demand_name(row.demand),
-                        paint(fmt::format("{:<11}", rung_name(row.rung)), colour, STDOUT_FILENO), mechanism_name(row.mechanism));
+                        paint(fmt::format("{:<11}", rung_name(row.rung)), colour, STDOUT_FILENO),
+                        mechanism_name(row.mechanism));
     if (!row.hint.empty()) text += fmt::format("  {:<11} better: {}\n", "", row.hint);
   }
   text += "\nHost:\n";
@@ -101,7 +106,8 @@ std::string text_of(const Finding& finding) {
     static constexpr const char* kMarks[] = {"ok", "note", "WEAK"};
     static constexpr Colour kColours[] = {Colour::green, Colour::yellow, Colour::red};
     const auto level = static_cast<std::size_t>(check.level);
-    text += fmt::format("  {} {:<12} {}\n", paint(fmt::format("{:<4}", kMarks[level]), kColours[level], STDOUT_FILENO),
+    text += fmt::format("  {} {:<12} {}\n",
+                        paint(fmt::format("{:<4}", kMarks[level]), kColours[level], STDOUT_FILENO),
                         check.name, printable(check.what));
     if (!check.hint.empty()) text += fmt::format("       {:<12} {}\n", "", printable(check.hint));
   }

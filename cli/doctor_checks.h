@@ -21,7 +21,7 @@ struct Check {
 
 // `box_problem`: why no test box could be built, or empty; `programs`: the
 // tools that the job in it found, one path a line.
-std::vector<Check> check_host(const HostProbe& host, const std::string& box_problem, const std::string& programs,
-                              const Arguments& arguments);
+std::vector<Check> check_host(const HostProbe& host, const std::string& box_problem,
+                              const std::string& programs, const Arguments& arguments);
 
 }  // namespace milonga::cli

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstring>
 #include <string_view>
 
 #include "base/core/unique_fd.h"
@@ -34,9 +35,26 @@ void empty_inotify(int fd) {
   while (::read(fd, events.data(), events.size()) > 0) continue;
 }
 
-bool same_file(int a, int b) {
-  struct stat x{}, y{};
-  return ::fstat(a, &x) == 0 && ::fstat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+std::uint64_t size_of(int fd) {
+  struct stat info {};
+  return ::fstat(fd, &info) == 0 ? static_cast<std::uint64_t>(info.st_size) : 0;
+}
+
+// Is the content of `part` the end of that of `whole`?
+bool ends_with(int whole, int part) {
+  const std::uint64_t whole_size = size_of(whole), size = size_of(part);
+  if (size > whole_size) return false;
+  std::array<char, 16384> a, b;
+  std::uint64_t at = 0;
+  while (at < size) {
+    const ssize_t n = ::pread(part, a.data(), a.size(), static_cast<off_t>(at));
+    if (n <= 0) return false;
+    const auto length = static_cast<std::size_t>(n);
+    if (::pread(whole, b.data(), length, static_cast<off_t>(whole_size - size + at)) != n) return false;
+    if (std::memcmp(a.data(), b.data(), length) != 0) return false;
+    at += length;
+  }
+  return true;
 }
 
 // The output of the running attempt, copied as it grows.
@@ -58,7 +76,8 @@ class LiveOutput {
       news_.reset(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
       if (!news_.valid()) return fail_errno("watch", path_);
       const std::string directory = path_.substr(0, path_.rfind('/'));
-      if (::inotify_add_watch(news_.get(), directory.c_str(), IN_MODIFY | IN_CREATE | IN_MOVED_TO) < 0) news_.reset();
+      if (::inotify_add_watch(news_.get(), directory.c_str(), IN_MODIFY | IN_CREATE | IN_MOVED_TO) < 0)
+        news_.reset();
     }
     return copy();
   }
@@ -71,13 +90,15 @@ class LiveOutput {
     return {};
   }
 
-  // The rest, once the job is done: the feedback is usually the file that we read.
+  // The rest, once the job is done. The feedback is what was live, most often with
+  // lines of the runner before it: then nothing is said twice.
   Result<> finish(const queue::Status& done) {
-    if (file_.valid() && !done.result->feedback_path.empty()) {
+    if (file_.valid()) TRY(copy());
+    if (copied_ > 0 && !done.result->feedback_path.empty()) {
       const UniqueFd feedback(::open(done.result->feedback_path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-      if (feedback.valid() && same_file(feedback.get(), file_.get())) return copy();
+      if (feedback.valid() && ends_with(feedback.get(), file_.get())) return {};
+      complain("the feedback of the whole job follows", kOk);
     }
-    if (copied_ > 0) complain("the feedback of the whole job follows", kOk);
     return copy_feedback(done, to_fd_);
   }
 

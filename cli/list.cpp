@@ -30,9 +30,9 @@ std::string row(const queue::Status& status) {
   if (status.result) verdict = paint(verdict, colour_of(verdict_of(status)), STDOUT_FILENO);
   const std::string name = status.job.name.empty() ? "-" : printable(status.job.name);
   const std::string peak = report.memory_peak_bytes ? human_size(*report.memory_peak_bytes) : "-";
-  return fmt::format("{:>6}  {:<{}.{}}  {:<8} {} {:>10} {:>10} {:>10}  {}\n", status.job.id, name, kNameWidth, kNameWidth,
-                     state_name(status.state), verdict, seconds(report.wall_s), seconds(report.cpu_s), peak,
-                     printable(report.stopped_by.value_or("-")));
+  return fmt::format("{:>6}  {:<{}.{}}  {:<8} {} {:>10} {:>10} {:>10}  {}\n", status.job.id, name, kNameWidth,
+                     kNameWidth, state_name(status.state), verdict, seconds(report.wall_s),
+                     seconds(report.cpu_s), peak, printable(report.stopped_by.value_or("-")));
 }
 
 }  // namespace
@@ -51,8 +51,8 @@ Result<int> list(const Arguments& arguments) {
     for (const auto& job : jobs) all.push_back(to_json(job));
     return print(boost::json::serialize(all) + "\n");
   }
-  std::string text = fmt::format("{:>6}  {:<{}}  {:<8} {:<14} {:>10} {:>10} {:>10}  {}\n", "ID", "NAME", kNameWidth, "STATE",
-                                 "VERDICT", "WALL", "CPU", "PEAK", "STOPPED BY");
+  std::string text = fmt::format("{:>6}  {:<{}}  {:<8} {:<14} {:>10} {:>10} {:>10}  {}\n", "ID", "NAME",
+                                 kNameWidth, "STATE", "VERDICT", "WALL", "CPU", "PEAK", "STOPPED BY");
   for (const auto& job : jobs) text += row(job);
   return print(text);
 }

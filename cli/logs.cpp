@@ -40,7 +40,8 @@ Result<int> logs(const Arguments& arguments) {
   const queue::JobId id = parse_id(word);
   const bool follows = arguments.has("follow");
   const auto ignore = [](const queue::Status&) {};
-  const auto status = TRY(follows ? follow(*queue, id, arguments.json() ? -1 : STDOUT_FILENO, ignore) : queue->find(id));
+  const auto status =
+      TRY(follows ? follow(*queue, id, arguments.json() ? -1 : STDOUT_FILENO, ignore) : queue->find(id));
   if (!status) return no_such_job(arguments, word);
   if (arguments.json()) return where(*status);
   if (!follows) TRY(copy_so_far(*status));

@@ -77,7 +77,8 @@ int without_command(const std::vector<std::string>& tokens) {
     static constexpr std::string_view kKnown[] = {"--spool", "--json", "--help", "--version"};
     const std::string name = token.substr(0, token.find('='));
     const bool known = std::find(std::begin(kKnown), std::end(kKnown), name) != std::end(kKnown);
-    if (!known && name.starts_with('-')) return complain("no option '" + name + "' (" + nearest_hint(name, kKnown) + ")", kUsage);
+    if (!known && name.starts_with('-'))
+      return complain("no option '" + name + "' (" + nearest_hint(name, kKnown) + ")", kUsage);
   }
   return complain("no command (see milonga --help)", kUsage);
 }

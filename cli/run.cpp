@@ -26,7 +26,8 @@ std::vector<std::string> autodriver_words(const Arguments& arguments) {
 
 Result<int> run(const Arguments& arguments) {
   const int feedback_to = arguments.json() ? STDERR_FILENO : STDOUT_FILENO;
-  const AutodriverRun ran = TRY(run_autodriver(autodriver_words(arguments), feedback_to, arguments.get("report")));
+  const AutodriverRun ran =
+      TRY(run_autodriver(autodriver_words(arguments), feedback_to, arguments.get("report")));
   const auto report = parse_report(ran.report_json);
   if (!report) {
     const std::string why = ran.messages.empty() ? "autodriver ended without a report" : ran.messages;
@@ -34,7 +35,8 @@ Result<int> run(const Arguments& arguments) {
   }
   const int exit_status = exit_status_of(report->verdict);
   if (!arguments.json()) return complain(sentence(*report), exit_status);
-  const boost::json::value parsed = boost::json::parse(ran.report_json);  // parse_report has read it: cannot throw
+  const boost::json::value parsed =
+      boost::json::parse(ran.report_json);  // parse_report has read it: cannot throw
   return print(boost::json::serialize(parsed) + "\n", exit_status);
 }
 

@@ -39,8 +39,10 @@ Result<int> status_of_queue(const Arguments& arguments, queue::Queue& queue) {
     out["bad"] = stats.bad;
     return print(boost::json::serialize(out) + "\n");
   }
-  std::string text = fmt::format("{} waiting, {} running, {} done\n", stats.waiting, stats.running, stats.done);
-  if (stats.bad > 0) text += fmt::format("{} unreadable, see {}/bad\n", stats.bad, printable(arguments.spool));
+  std::string text =
+      fmt::format("{} waiting, {} running, {} done\n", stats.waiting, stats.running, stats.done);
+  if (stats.bad > 0)
+    text += fmt::format("{} unreadable, see {}/bad\n", stats.bad, printable(arguments.spool));
   return print(text);
 }
 
@@ -54,7 +56,8 @@ Result<int> status(const Arguments& arguments) {
   if (!found) return no_such_job(arguments, word);
   // Not done yet is 0: only a job that has ended can have ended badly.
   const int exit_status = found->result ? exit_status_of(verdict_of(*found)) : kOk;
-  return print(arguments.json() ? boost::json::serialize(to_json(*found)) + "\n" : text_of(*found), exit_status);
+  return print(arguments.json() ? boost::json::serialize(to_json(*found)) + "\n" : text_of(*found),
+               exit_status);
 }
 
 }  // namespace milonga::cli

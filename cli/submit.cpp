@@ -26,7 +26,9 @@ Result<queue::Job> job_from(const Arguments& arguments) {
   queue::Job job;
   std::error_code error;
   const fs::path directory = fs::canonical(arguments.words.front(), error);
-  if (error) return fail_errno("open", arguments.words.front(), "it must be a directory with the job's files", error.value());
+  if (error)
+    return fail_errno("open", arguments.words.front(), "it must be a directory with the job's files",
+                      error.value());
   job.directory = directory.filename().string();
   if (job.directory.empty()) return fail("cannot submit '/'", "name the directory with the job's files");
   job.name = arguments.has("name") ? arguments.get("name") : job.directory;
@@ -46,7 +48,8 @@ Result<queue::Job> job_from(const Arguments& arguments) {
 Result<int> wait_for(const Arguments& arguments, queue::Queue& queue, queue::JobId id) {
   StatusLine line(STDERR_FILENO);
   const auto seen = [&](const queue::Status& status) {
-    if (status.state != queue::State::done) line.show(fmt::format("milonga: job {}: {}", id, sentence(status)));
+    if (status.state != queue::State::done)
+      line.show(fmt::format("milonga: job {}: {}", id, sentence(status)));
   };
   const auto done = TRY(follow(queue, id, -1, seen));
   line.clear();

@@ -18,7 +18,8 @@ Result<int> watch(const Arguments& arguments) {
   std::string last;
   const auto seen = [&](const queue::Status& status) {
     if (!arguments.json()) {
-      if (status.state != queue::State::done) line.show(fmt::format("job {}: {}", status.job.id, sentence(status)));
+      if (status.state != queue::State::done)
+        line.show(fmt::format("job {}: {}", status.job.id, sentence(status)));
       return;
     }
     std::string json = boost::json::serialize(to_json(status)) + "\n";

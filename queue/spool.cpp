@@ -69,6 +69,7 @@ Result<void> Spool::make_layout() {
     if (auto made = disk_->make_directory(name); !made && made.error().code != EEXIST) return made;
   if (TRY(disk_->list("id")).empty()) TRY(write_file("id/1", ""));
   TRY(disk_->sync_directory("id"));
+  TRY(disk_->sync_directory("."));
   const std::string unfinished = temporary("format");
   TRY(write_file(unfinished, std::string(kFormat) + random_uuid() + "\n"));
   TRY(disk_->rename(unfinished, "FORMAT"));
@@ -89,7 +90,7 @@ Result<void> Spool::ensure_directory(const std::string& path, const std::string&
 Result<void> Spool::write_file(const std::string& path, std::string_view bytes) {
   const int file = TRY(disk_->create(path));
   Result<void> done = disk_->write(file, bytes);
-  if (done) done = disk_->sync_file(file);
+  if (done && !bytes.empty()) done = disk_->sync_file(file);  // of an empty file its name is all there is
   disk_->close_file(file);
   if (!done) (void)disk_->unlink(path);
   return done;

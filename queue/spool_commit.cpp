@@ -133,7 +133,7 @@ Result<CancelAnswer> Spool::cancel(JobId id, const std::string& by) {
       if (place.name.id != id) continue;
       if (place.state == State::running) {
         const std::string runner = place.directory.substr(4);
-        auto marked = write_file(mark_path(runner, id), by + "\n");
+        auto marked = write_file(mark_path(runner, id), "");
         if (!marked && marked.error().code == ENOENT) break;  // the runner is gone; look again
         if (!marked && marked.error().code != EEXIST) return Unexpected(marked.error());
         TRY(disk_->sync_directory(place.directory));
@@ -157,7 +157,7 @@ Result<CancelAnswer> Spool::cancel(JobId id, const std::string& by) {
         // is seen or not, the result stands.
         for (const Place& now : TRY(places()))
           if (now.name.id == id && now.state == State::running)
-            (void)write_file(mark_path(now.directory.substr(4), id), by + "\n");
+            (void)write_file(mark_path(now.directory.substr(4), id), "");
       } else if (!moved && moved.error().code != ENOENT && moved.error().code != EEXIST) {
         return Unexpected(moved.error());
       }

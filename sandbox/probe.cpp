@@ -39,7 +39,8 @@ std::vector<ControllerProbe> probe_controllers() {
   int result = ::cgroup_get_controller_begin(&handle, &mount);
   for (; result == 0; result = ::cgroup_get_controller_next(&handle, &mount))
     for (ControllerProbe& controller : all)
-      if (controller.name == mount.name) controller = {mount.name, mount.path, is_cgroup2(mount.path) ? 2 : 1};
+      if (controller.name == mount.name)
+        controller = {mount.name, mount.path, is_cgroup2(mount.path) ? 2 : 1};
   ::cgroup_get_controller_end(&handle);
   return all;
 }
@@ -49,7 +50,7 @@ std::vector<NamespaceProbe> probe_namespaces() {
   static constexpr struct {
     const char* name;
     int flag;
-  } kKinds[] = {{"mnt", CLONE_NEWNS}, {"pid", CLONE_NEWPID}, {"ipc", CLONE_NEWIPC},
+  } kKinds[] = {{"mnt", CLONE_NEWNS},  {"pid", CLONE_NEWPID}, {"ipc", CLONE_NEWIPC},
                 {"uts", CLONE_NEWUTS}, {"net", CLONE_NEWNET}, {"cgroup", CLONE_NEWCGROUP}};
   std::vector<NamespaceProbe> all;
   for (const auto& kind : kKinds) {
@@ -96,7 +97,8 @@ std::string probe_capabilities(bool& may_build_boxes) {
   may_build_boxes = true;
   for (const cap_value_t capability : kUsed) {
     cap_flag_value_t permitted = CAP_CLEAR;
-    if (::cap_get_flag(mine, capability, CAP_PERMITTED, &permitted) != 0 || permitted != CAP_SET) may_build_boxes = false;
+    if (::cap_get_flag(mine, capability, CAP_PERMITTED, &permitted) != 0 || permitted != CAP_SET)
+      may_build_boxes = false;
   }
   char* text = ::cap_to_text(mine, nullptr);
   std::string result = text != nullptr ? text : "unknown";
@@ -114,7 +116,8 @@ const ControllerProbe& controller(const HostProbe& host, std::string_view name) 
 
 DemandProbe swap_rung(const HostProbe& host) {
   const ControllerProbe& memory = controller(host, "memory");
-  if (memory.version == 2 && exists("/proc/swaps")) return {Demand::swap, Rung::exact, Mechanism::cgroup2_swap_max, ""};
+  if (memory.version == 2 && exists("/proc/swaps"))
+    return {Demand::swap, Rung::exact, Mechanism::cgroup2_swap_max, ""};
   if (memory.version == 1 && exists(memory.path + "/memory.memsw.limit_in_bytes"))
     return {Demand::swap, Rung::exact, Mechanism::cgroup1_memsw, ""};
   if (host.swap_bytes == 0) return {Demand::swap, Rung::exact, Mechanism::no_swap_present, ""};
@@ -149,7 +152,8 @@ HostProbe probe_host() {
 }
 
 std::vector<DemandProbe> expected_rungs(const HostProbe& host) {
-  const auto by_cgroup = [&](Demand d, const ControllerProbe& c, Mechanism v1, Mechanism v2, const char* hint) {
+  const auto by_cgroup = [&](Demand d, const ControllerProbe& c, Mechanism v1, Mechanism v2,
+                             const char* hint) {
     if (c.version == 0) return DemandProbe{d, Rung::none, Mechanism::none, hint};
     return DemandProbe{d, Rung::exact, c.version == 1 ? v1 : v2, ""};
   };
@@ -161,10 +165,11 @@ std::vector<DemandProbe> expected_rungs(const HostProbe& host) {
   const bool builds = host.missing_calls.empty();
   std::vector<DemandProbe> all = {
       {Demand::wall, Rung::exact, Mechanism::timerfd, ""},
-      by_cgroup(Demand::cpu, cpuacct.version != 0 ? cpuacct : controller(host, "cpu"), Mechanism::cgroup1_cpuacct,
-                Mechanism::cgroup2_cpu_stat, "mount the cgroup v2 tree, or the v1 controller cpuacct"),
-      by_cgroup(Demand::memory, controller(host, "memory"), Mechanism::cgroup1_memory, Mechanism::cgroup2_memory,
-                "boot with cgroup_enable=memory, and mount cgroups"),
+      by_cgroup(Demand::cpu, cpuacct.version != 0 ? cpuacct : controller(host, "cpu"),
+                Mechanism::cgroup1_cpuacct, Mechanism::cgroup2_cpu_stat,
+                "mount the cgroup v2 tree, or the v1 controller cpuacct"),
+      by_cgroup(Demand::memory, controller(host, "memory"), Mechanism::cgroup1_memory,
+                Mechanism::cgroup2_memory, "boot with cgroup_enable=memory, and mount cgroups"),
       by_cgroup(Demand::processes, controller(host, "pids"), Mechanism::cgroup1_pids, Mechanism::cgroup2_pids,
                 "mount the cgroup v2 tree, or the v1 controller pids"),
       by_kernel(Demand::disk, builds, Mechanism::tmpfs_size, kernel),
@@ -176,13 +181,17 @@ std::vector<DemandProbe> expected_rungs(const HostProbe& host) {
       swap_rung(host),
       by_kernel(Demand::network, has_namespaces(host, {"net"}), Mechanism::net_namespace, kernel),
       by_kernel(Demand::filesystem, builds && has_namespaces(host, {"mnt"}), Mechanism::own_root, kernel),
-      by_kernel(Demand::visibility, has_namespaces(host, {"pid", "ipc", "uts", "cgroup"}), Mechanism::namespaces, kernel),
-      by_kernel(Demand::privilege, ::prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) >= 0, Mechanism::no_new_privs, kernel),
-      by_kernel(Demand::syscalls, host.seccomp_filter, Mechanism::seccomp_filter, "use a kernel with CONFIG_SECCOMP_FILTER"),
+      by_kernel(Demand::visibility, has_namespaces(host, {"pid", "ipc", "uts", "cgroup"}),
+                Mechanism::namespaces, kernel),
+      by_kernel(Demand::privilege, ::prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) >= 0, Mechanism::no_new_privs,
+                kernel),
+      by_kernel(Demand::syscalls, host.seccomp_filter, Mechanism::seccomp_filter,
+                "use a kernel with CONFIG_SECCOMP_FILTER"),
   };
   DemandProbe& kill = all[static_cast<std::size_t>(Demand::kill)];
   if (kill.rung == Rung::exact && !host.cgroup2_tree)
-    kill = {Demand::kill, Rung::strong, Mechanism::pid_namespace, "mount the cgroup v2 tree: then an empty box is also read back"};
+    kill = {Demand::kill, Rung::strong, Mechanism::pid_namespace,
+            "mount the cgroup v2 tree: then an empty box is also read back"};
   return all;
 }
 

@@ -15,9 +15,9 @@
 namespace milonga {
 
 struct ControllerProbe {
-  std::string name;   // "memory"
-  std::string path;   // where its hierarchy is mounted; empty: nowhere
-  int version = 0;    // 1 or 2; 0 if it is not mounted
+  std::string name;  // "memory"
+  std::string path;  // where its hierarchy is mounted; empty: nowhere
+  int version = 0;   // 1 or 2; 0 if it is not mounted
 };
 
 struct NamespaceProbe {
@@ -31,10 +31,10 @@ struct HostProbe {
   std::vector<std::string> missing_calls;  // of the kernel's, that boxes are built with
   bool seccomp_filter = false;
   bool cgroup2_tree = false;     // there is a v2 tree at all, with or without controllers
-  std::string capabilities;   // of this process, as cap_to_text(3) writes them
+  std::string capabilities;      // of this process, as cap_to_text(3) writes them
   bool may_build_boxes = false;  // has all capabilities that autodriver-core uses
   std::uint64_t swap_bytes = 0;
-  std::string kernel;         // release, for people; nothing is decided by it
+  std::string kernel;  // release, for people; nothing is decided by it
 };
 
 HostProbe probe_host();

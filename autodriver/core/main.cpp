@@ -47,15 +47,8 @@ Fail serve(int argc) {
 // What the world did not allow is a refusal; where we failed ourselves, or ran
 // out of something for a moment, the job has not been judged and may be tried again.
 Verdict verdict_of(const Fail& fail) {
-  switch (fail.step) {
-    case Step::slot:
-    case Step::spawn:
-    case Step::run:
-    case Step::reap:
-    case Step::account:
-    case Step::remove: return Verdict::internal_error;
-    default: return Verdict::refused;
-  }
+  const bool ours = fail.step == Step::slot || fail.step == Step::spawn || fail.step >= Step::run;
+  return ours ? Verdict::internal_error : Verdict::refused;
 }
 
 void record(const Fail& fail) {

@@ -73,19 +73,10 @@ Fail Watch::open_timers() {
 }
 
 void Watch::on_ready(const BoxMessage& m) {
-  const Response& facts = m.facts;
   response_.started_ns = m.at_ns;
   box_.setup_cpu_ns = m.setup_cpu_ns;
-  for (const Step s : {Step::root, Step::identity, Step::input, Step::rlimits, Step::filter, Step::spawn})
-    response_.step_ns[static_cast<std::size_t>(s)] += facts.step_ns[static_cast<std::size_t>(s)];
-  response_.cap_inheritable = facts.cap_inheritable;
-  response_.cap_permitted = facts.cap_permitted;
-  response_.cap_effective = facts.cap_effective;
-  response_.cap_bounding = facts.cap_bounding;
-  response_.cap_ambient = facts.cap_ambient;
-  response_.no_new_privs = facts.no_new_privs;
-  response_.seccomp_mode = facts.seccomp_mode;
-  std::memcpy(response_.ns_inode, facts.ns_inode, sizeof response_.ns_inode);
+  for (std::size_t i = 0; i < kStepCount; ++i) response_.step_ns[i] += m.step_ns[i];
+  response_.inside = m.inside;
   const auto read_back = [&](Demand d, std::uint64_t value) {
     Evidence& e = response_.evidence[static_cast<std::size_t>(d)];
     e.read_back = value;

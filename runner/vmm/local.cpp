@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <fstream>
 #include <set>
+#include <sstream>
 #include <thread>
 
 #include "autodriver/options.h"
@@ -31,7 +32,9 @@ constexpr int kLockNumber = 9;              // autodriver's own descriptor of th
 
 std::string read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
+  std::ostringstream text;
+  text << in.rdbuf();  // an I/O error ends it early; a report that is not whole is none
+  return text.str();
 }
 
 struct LocalVm : Vm {

@@ -22,7 +22,7 @@ void begin_step() { step_began = now_ns(); }
 
 void end_step(Step step) {
   const std::uint64_t now = now_ns();
-  own_message.facts.step_ns[static_cast<std::size_t>(step)] = now - step_began;
+  own_message.step_ns[static_cast<std::size_t>(step)] = now - step_began;
   step_began = now;
 }
 

@@ -34,7 +34,8 @@ struct BoxMessage {
   std::uint64_t setup_cpu_ns = 0;       // ready: CPU that our own set-up took inside the box's cgroup
   std::uint64_t rlimit_file_size = 0, rlimit_open_files = 0;  // ready: read back
   char what[128] = {};
-  Response facts;                       // ready: step times, capabilities, namespaces, as read back inside
+  std::uint64_t step_ns[kStepCount] = {};  // ready: of the steps inside
+  Inside inside;                           // ready: read back
 };
 
 // The message of this process, to be filled in, and the clock of its steps.

@@ -31,7 +31,7 @@ void read_namespaces() {
     char path[40];
     std::snprintf(path, sizeof path, "/proc/self/ns/%s", kNsNames[i]);
     struct stat st {};
-    if (::stat(path, &st) == 0) message().facts.ns_inode[i] = st.st_ino;
+    if (::stat(path, &st) == 0) message().inside.ns_inode[i] = st.st_ino;
   }
 }
 

@@ -54,9 +54,9 @@ Fail load_filter(const Request& request) {
     if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0)
       return failed(Step::filter, "cannot load the system call filter");
   }
-  message().facts.seccomp_mode = static_cast<std::uint32_t>(::prctl(PR_GET_SECCOMP, 0, 0, 0, 0));
-  message().facts.no_new_privs = static_cast<std::uint32_t>(::prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
-  if (message().facts.no_new_privs != 1 || (request.filter_size != 0 && message().facts.seccomp_mode != 2))
+  message().inside.seccomp_mode = static_cast<std::uint32_t>(::prctl(PR_GET_SECCOMP, 0, 0, 0, 0));
+  message().inside.no_new_privs = static_cast<std::uint32_t>(::prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
+  if (message().inside.no_new_privs != 1 || (request.filter_size != 0 && message().inside.seccomp_mode != 2))
     return refused(Step::filter, "the system call filter does not read back as it was set");
   return fine();
 }
@@ -99,7 +99,7 @@ Fail become_job(const Request& request) {
   MUST(wire_descriptors());
   MUST(lower_rlimits(request.limits));
   end_step(Step::rlimits);
-  read_capabilities(message().facts);
+  read_capabilities(message().inside);
   MUST(load_filter(request));
   end_step(Step::filter);
   const char* argv[kMaxArgs + 1];

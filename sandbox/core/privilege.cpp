@@ -60,7 +60,7 @@ Raised::~Raised() {
   errno = saved;
 }
 
-void read_capabilities(Response& into) {
+void read_capabilities(Inside& into) {
   Sets have{~0ull, ~0ull, ~0ull};
   (void)get_capabilities(have);  // cannot fail for oneself; all ones would show in the report
   into.cap_effective = have.effective;

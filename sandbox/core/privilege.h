@@ -40,7 +40,7 @@ class Raised {
 };
 
 // All five sets of this process, by capget(2) and prctl(2), as the kernel has them.
-void read_capabilities(Response& into);
+void read_capabilities(Inside& into);
 
 // Empties the bounding set: no exec of whatever file gives a capability again
 // (capabilities(7)). Needs CAP_SETPCAP, so it comes before the change of ids.

@@ -59,6 +59,15 @@ struct Usage {
   std::uint64_t disk_bytes = 0, inodes = 0;  // at the end of the run
 };
 
+// Read back inside the box, by the process that became the job. All ones: it did not come to that.
+struct Inside {
+  std::uint64_t cap_inheritable = ~0ull, cap_permitted = ~0ull, cap_effective = ~0ull, cap_bounding = ~0ull,
+                cap_ambient = ~0ull;
+  std::uint32_t no_new_privs = 0;
+  std::uint32_t seccomp_mode = 0;  // 2 = filter
+  std::uint64_t ns_inode[kNsCount] = {};
+};
+
 struct Response {
   std::uint32_t magic = kResponseMagic;
   std::uint32_t version = 1;
@@ -83,12 +92,7 @@ struct Response {
   Evidence evidence[kDemandCount];
   Usage usage;
 
-  // Read back inside the box, by the process that became the job.
-  std::uint64_t cap_inheritable = ~0ull, cap_permitted = ~0ull, cap_effective = ~0ull, cap_bounding = ~0ull,
-                cap_ambient = ~0ull;
-  std::uint32_t no_new_privs = 0;
-  std::uint32_t seccomp_mode = 0;  // 2 = filter
-  std::uint64_t ns_inode[kNsCount] = {};
+  Inside inside;
 };
 static_assert(std::is_trivially_copyable_v<Response>);
 

@@ -15,6 +15,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <iterator>
 #include <map>
 
@@ -369,7 +370,9 @@ class Sleeper {
     std::replace(wanted.begin(), wanted.end(), ' ', '\0');
     for (const auto& entry : fs::directory_iterator("/proc")) {
       std::ifstream file(entry.path() / "cmdline");
-      if (std::string{std::istreambuf_iterator<char>(file), {}} == wanted) {
+      std::ostringstream text;
+      text << file.rdbuf();  // a bare streambuf iterator throws ESRCH when the process has just gone
+      if (text.str() == wanted) {
         return static_cast<pid_t>(std::stoi(entry.path().filename()));
       }
     }

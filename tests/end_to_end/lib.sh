@@ -12,6 +12,10 @@ fail() {
   exit 1
 }
 
+# These tests look at the whole machine: those of another working copy must wait. The lock goes with the test.
+exec 9>/run/lock/milonga-tests
+flock 9
+
 # A place of the test's own for temporary files, so that every one that is left can be seen.
 work=$(mktemp -d -p /var/tmp milonga-test.XXXXXX)
 trap 'rm -rf "$work"' EXIT

@@ -1,0 +1,229 @@
+// milonga on a spool. Where a job must run, this test is the runner: the same
+// spool, claimed and committed through the queue's own interface.
+#include <gtest/gtest.h>
+#include <poll.h>
+
+#include <filesystem>
+
+#include "cli/command.h"
+#include "queue/spool.h"
+#include "tests/cli/program.h"
+
+namespace milonga::test {
+namespace {
+
+constexpr const char* kReport =
+    R"({"schema":1,"verdict":"cpu_limit","exit_code":null,"signal":null,"error":null,
+  "stopped_by":"cgroup v1 cpuacct.usage","wall_s":1.5,"cpu_s":1.25,"memory_peak_bytes":1048576,"oom_kills":0,
+  "processes_peak":2,"forks_refused":0,"disk_bytes":0,"inodes":1,"output_bytes":5,"output_kept_bytes":5,
+  "demands":{)";
+
+std::string report() {
+  std::string text = kReport;
+  for (const LimitRow& row : kLimits)
+    text += std::string(row.id == LimitId::wall ? "" : ",") + "\"" + row.name + "\":{\"requested\":null}";
+  return text + "}}";
+}
+
+class Spool : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::filesystem::create_directory(temporary / "lab");
+    write(temporary / "lab/Makefile", "all:\n\techo hello\n");
+    queue_ = open(true);
+    ASSERT_NE(queue_, nullptr);
+  }
+
+  std::unique_ptr<queue::Queue> open(bool create) {
+    queue::SpoolOptions options;
+    options.path = temporary / "spool";
+    options.create = create;
+    options.allow_volatile = true;
+    auto opened = queue::open_spool(std::move(options));
+    EXPECT_TRUE(opened) << opened.error().line();
+    return opened ? std::move(*opened) : nullptr;
+  }
+
+  std::vector<std::string> words(std::vector<std::string> rest) const {
+    rest.insert(rest.begin(), {"--spool", temporary / "spool"});
+    return rest;
+  }
+  Said ask(std::vector<std::string> rest) const { return milonga(words(std::move(rest))); }
+
+  // Becomes the runner and takes the next job.
+  queue::Claim claim() {
+    EXPECT_TRUE(queue_->become_runner(true, [](const queue::Job&, int, const std::string&) {}));
+    while (true) {
+      auto claimed = queue_->claim();
+      EXPECT_TRUE(claimed) << claimed.error().line();
+      if (!claimed || *claimed) return claimed ? **claimed : queue::Claim{};
+      pollfd wait{queue_->changes_fd(), POLLIN, 0};
+      EXPECT_EQ(::poll(&wait, 1, 60'000), 1);
+      EXPECT_TRUE(queue_->take_changes());
+    }
+  }
+  void commit(const queue::Claim& claimed, const std::string& feedback) {
+    queue::Completion completion;
+    completion.report_json = report();
+    completion.feedback_name = feedback;
+    const auto committed = queue_->commit(claimed, completion);
+    EXPECT_TRUE(committed) << committed.error().line();
+  }
+
+  TemporaryDirectory temporary;
+  std::unique_ptr<queue::Queue> queue_;
+};
+
+TEST_F(Spool, ASubmittedJobHasItsFilesLimitsAndNameInTheQueue) {
+  const Said said = ask({"submit", temporary / "lab", "--name", "ana", "--lane", "hw1", "--bulk", "--memory",
+                         "256M", "--publish", temporary / "out", "--command", "--", "echo", "a b"});
+  EXPECT_EQ(said.exit_status, cli::kOk) << said.err;
+  EXPECT_EQ(said.out, "1\n");
+  const auto found = queue_->find(1);
+  ASSERT_TRUE(found && *found);
+  const queue::Job& job = (*found)->job;
+  EXPECT_EQ(job.name, "ana");
+  EXPECT_EQ(job.lane, "hw1");
+  EXPECT_EQ(job.job_class, queue::JobClass::bulk);
+  EXPECT_EQ(job.directory, "lab");
+  EXPECT_EQ(job.options, (std::map<std::string, std::string>{{"memory", "256M"}}));
+  EXPECT_EQ(job.command, (std::vector<std::string>{"echo", "a b"}));
+  EXPECT_EQ(job.output, temporary / "out");
+  ASSERT_EQ(job.files.size(), 1u);
+  EXPECT_EQ(job.files[0].path, "Makefile");
+}
+
+TEST_F(Spool, ADirectoryThatCannotBeReadIsRefusedInOneLine) {
+  const Said said = ask({"submit", temporary / "none"});
+  EXPECT_EQ(said.exit_status, cli::kFailed);
+  EXPECT_TRUE(said.one_line_of_error()) << said.err;
+}
+
+TEST_F(Spool, StatusAndListShowWaitingJobsInTheirOrder) {
+  EXPECT_EQ(ask({"submit", temporary / "lab", "--json"}).json().at("id"), 1);
+  ask({"submit", temporary / "lab"});
+  const auto job = ask({"status", "2", "--json"}).json();
+  EXPECT_EQ(job.at("state"), "waiting");
+  EXPECT_EQ(job.at("position"), 1);
+  EXPECT_TRUE(job.at("verdict").is_null());
+  EXPECT_TRUE(job.at("report").is_null());
+  const auto all = ask({"list", "--json"}).json();
+  ASSERT_EQ(all.as_array().size(), 2u);
+  EXPECT_EQ(all.as_array()[0].at("id"), 1);
+  const auto stats = ask({"status", "--json"}).json();
+  EXPECT_EQ(stats.at("waiting"), 2);
+  EXPECT_EQ(stats.at("bad"), 0);
+  EXPECT_EQ(ask({"status", "1"}).out.substr(0, 20), "job 1: waiting, next");
+}
+
+TEST_F(Spool, AWaitingJobIsCancelledAtOnceAndExitsWith5) {
+  ask({"submit", temporary / "lab"});
+  const Said said = ask({"cancel", "1", "--json"});
+  EXPECT_EQ(said.exit_status, cli::kOk);
+  EXPECT_EQ(said.json().at("answer"), "cancelled");
+  EXPECT_EQ(ask({"cancel", "1", "--json"}).json().at("answer"), "already_done");
+  const Said status = ask({"status", "1", "--json"});
+  EXPECT_EQ(status.exit_status, cli::kCancelled);
+  EXPECT_EQ(status.json().at("verdict"), "cancelled");
+  EXPECT_EQ(ask({"watch", "1"}).exit_status, cli::kCancelled);
+}
+
+TEST_F(Spool, NoSuchJobIsOneLineAndExits4) {
+  for (const char* command : {"status", "watch", "logs", "cancel"})
+    for (const char* id : {"7", "0", "seven", "99999999999"}) {
+      const Said said = ask({command, id});
+      EXPECT_EQ(said.exit_status, cli::kNoSuchJob) << command << " " << id;
+      EXPECT_TRUE(said.one_line_of_error()) << said.err;
+    }
+}
+
+TEST_F(Spool, LogsFollowTheOutputOfARunningJobToItsEnd) {
+  ask({"submit", temporary / "lab"});
+  Program follower(words({"logs", "1", "--follow"}));
+  const queue::Claim claimed = claim();
+  write(claimed.work_dir + "/output", "first\n");
+  EXPECT_TRUE(follower.says("first\n"));
+  write(claimed.work_dir + "/output", "second\n");
+  EXPECT_TRUE(follower.says("second\n"));
+  EXPECT_EQ(ask({"logs", "1"}).out, "first\nsecond\n");  // without --follow: so far
+  write(claimed.work_dir + "/output", "last\n");
+  commit(claimed, "output");
+  const Said said = follower.end();
+  EXPECT_EQ(said.out, "first\nsecond\nlast\n");
+  EXPECT_EQ(said.exit_status, cli::kOk) << said.err;
+  EXPECT_EQ(ask({"logs", "1"}).out, said.out);
+  EXPECT_EQ(ask({"logs", "1", "--follow"}).out, said.out);
+}
+
+TEST_F(Spool, FeedbackThatIsNotTheLiveOutputIsPrintedWhole) {
+  ask({"submit", temporary / "lab"});
+  Program follower(words({"logs", "1", "-f"}));
+  const queue::Claim claimed = claim();
+  write(claimed.work_dir + "/output", "draft\n");
+  EXPECT_TRUE(follower.says("draft\n"));
+  write(claimed.work_dir + "/feedback", "final\n");
+  commit(claimed, "feedback");
+  EXPECT_EQ(follower.end().out, "draft\nfinal\n");
+}
+
+TEST_F(Spool, FeedbackThatOnlyPutsLinesBeforeTheLiveOutputIsNotPrintedAgain) {
+  ask({"submit", temporary / "lab"});
+  Program follower(words({"logs", "1", "-f"}));
+  const queue::Claim claimed = claim();
+  write(claimed.work_dir + "/output", "live\n");
+  EXPECT_TRUE(follower.says("live\n"));
+  write(claimed.work_dir + "/feedback", "header\nlive\n");
+  commit(claimed, "feedback");
+  EXPECT_EQ(follower.end().out, "live\n");
+  EXPECT_EQ(ask({"logs", "1", "-f"}).out, "header\nlive\n");
+}
+
+TEST_F(Spool, WatchTellsEachStateAndExitsWithTheVerdict) {
+  ask({"submit", temporary / "lab"});
+  Program watcher(words({"watch", "1"}));
+  EXPECT_TRUE(watcher.says("job 1: waiting, next\n"));
+  const queue::Claim claimed = claim();
+  EXPECT_TRUE(watcher.says("job 1: running\n"));
+  EXPECT_EQ(ask({"cancel", "1", "--json"}).json().at("answer"), "cancelling");
+  EXPECT_TRUE(watcher.says("job 1: running, being cancelled\n"));
+  commit(claimed, "");
+  const Said said = watcher.end();
+  EXPECT_EQ(said.exit_status, cli::kLimit);
+  EXPECT_NE(said.out.find("job 1: cpu_limit after 1.50 s by cgroup v1 cpuacct.usage, cpu 1.25 s, peak"),
+            std::string::npos)
+      << said.out;
+}
+
+TEST_F(Spool, WatchIsJsonLinesForPrograms) {
+  ask({"submit", temporary / "lab"});
+  Program watcher(words({"watch", "1", "--json"}));
+  EXPECT_TRUE(watcher.says("\"waiting\""));
+  commit(claim(), "");
+  const Said said = watcher.end();
+  const std::string last = said.out.substr(said.out.rfind('\n', said.out.size() - 2) + 1);
+  const auto job = boost::json::parse(last);
+  EXPECT_EQ(job.at("state"), "done");
+  EXPECT_EQ(job.at("verdict"), "cpu_limit");
+  EXPECT_EQ(job.at("report").at("cpu_s"), 1.25);
+}
+
+TEST_F(Spool, SubmitWithWaitPrintsTheFeedbackAndExitsAsTheJob) {
+  Program submitter(words({"submit", temporary / "lab", "--wait"}));
+  const queue::Claim claimed = claim();
+  write(claimed.work_dir + "/output", "{\"scores\": {\"a\": 1}}\n");
+  commit(claimed, "output");
+  const Said said = submitter.end();
+  EXPECT_EQ(said.exit_status, cli::kLimit);
+  EXPECT_EQ(said.out, "{\"scores\": {\"a\": 1}}\n");
+  EXPECT_NE(said.err.find("milonga: job 1: cpu_limit after 1.50 s"), std::string::npos) << said.err;
+}
+
+TEST_F(Spool, NamesOfStrangersDoNotReachTheTerminalAsControlCharacters) {
+  ask({"submit", temporary / "lab", "--name",
+       "x\xc2\x9b"
+       "2J"});
+  EXPECT_EQ(ask({"list"}).out.find('\xc2'), std::string::npos);
+}
+
+}  // namespace
+}  // namespace milonga::test

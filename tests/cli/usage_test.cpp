@@ -1,0 +1,102 @@
+// What milonga says to wrong command lines, and that the manual page and the
+// program have the same options.
+#include <gtest/gtest.h>
+
+#include <regex>
+#include <set>
+
+#include "cli/command.h"
+#include "tests/cli/program.h"
+
+namespace milonga::test {
+namespace {
+
+struct Wrong {
+  std::vector<std::string> words;
+  std::string says;
+};
+
+TEST(Usage, EachMistakeIsOneLineThatNamesItAndExits64) {
+  const Wrong mistakes[] = {
+      {{}, "no command"},
+      {{"lst"}, "did you mean 'list'?"},
+      {{"--jsn"}, "did you mean '--json'?"},
+      {{"run"}, "DIRECTORY is missing"},
+      {{"run", "a", "b"}, "one argument too many: 'b'"},
+      {{"run", "a", "--memory", "lots"}, "lots"},
+      {{"run", "a", "--mem", "1G"}, "did you mean '--memory'?"},
+      {{"run", "a", "--report", ""}, "--report is empty"},
+      {{"run", "--command", "--"}, "there is no command"},
+      {{"submit", "--wait"}, "DIRECTORY is missing"},
+      {{"submit", "a", "--wiat"}, "did you mean '--wait'?"},
+      {{"status", "1", "2"}, "one argument too many"},
+      {{"watch"}, "ID is missing"},
+      {{"logs", ""}, "empty argument"},
+      {{"cancel"}, "ID is missing"},
+      {{"list", "--limit", "few"}, "few"},
+      {{"doctor", "me"}, "one argument too many"},
+      {{"list", "--spool"}, "spool"},
+  };
+  for (const Wrong& mistake : mistakes) {
+    const Said said = milonga(mistake.words);
+    EXPECT_EQ(said.exit_status, cli::kUsage) << said.err;
+    EXPECT_TRUE(said.one_line_of_error()) << said.err;
+    EXPECT_NE(said.err.find(mistake.says), std::string::npos) << said.err;
+  }
+}
+
+TEST(Usage, ASpoolThatIsNotThereIsOneLineThatSaysHowToGetOne) {
+  const TemporaryDirectory temporary;
+  for (const char* command : {"status", "list"}) {
+    const Said said = milonga({"--spool", temporary / "none", command});
+    EXPECT_EQ(said.exit_status, cli::kFailed);
+    EXPECT_TRUE(said.one_line_of_error()) << said.err;
+    EXPECT_NE(said.err.find("milongad --spool " + temporary / "none"), std::string::npos) << said.err;
+  }
+}
+
+TEST(Usage, ADirectoryThatIsNoSpoolIsNotTakenForOne) {
+  const TemporaryDirectory temporary;
+  const Said said = milonga({"--spool", temporary / "", "list"});
+  EXPECT_EQ(said.exit_status, cli::kFailed);
+  EXPECT_TRUE(said.one_line_of_error()) << said.err;
+}
+
+TEST(Usage, HelpAndVersionAreNoErrorsButAFullStandardOutputIs) {
+  const Said said = milonga({"--version"});
+  EXPECT_EQ(said.exit_status, cli::kOk);
+  EXPECT_TRUE(said.out.starts_with("milonga ")) << said.out;
+  EXPECT_EQ(WEXITSTATUS(std::system(MILONGA " --help >/dev/full 2>/dev/null")), cli::kFailed);
+}
+
+std::set<std::string> options_in(const std::string& text, const std::regex& pattern) {
+  std::set<std::string> found;
+  for (std::sregex_iterator i(text.begin(), text.end(), pattern), end; i != end; ++i) found.insert((*i)[1]);
+  return found;
+}
+
+TEST(ManualPage, HasEachCommandAndOptionOfTheProgramAndNoOther) {
+  const std::string page = read(MILONGA_SOURCE_DIR "/docs/man/milonga.1.scd");
+  const auto in_page = options_in(page, std::regex(R"(\*(--[a-z][a-z-]*)\*)"));
+  std::string help = milonga({"--help"}).out;
+  const auto commands = options_in(help, std::regex(R"(\n  ([a-z]+) )"));
+  EXPECT_GE(commands.size(), 8u);
+  EXPECT_EQ(options_in(page, std::regex(R"(\n\*([a-z]+)\*[^\n]*\n\t)")), commands);
+  for (const std::string& command : commands) {
+    const Said said = milonga({command, "--help"});
+    EXPECT_EQ(said.exit_status, cli::kOk);
+    help += said.out;
+  }
+  auto in_program = options_in(help, std::regex(R"((--[a-z][a-z-]*))"));
+  EXPECT_EQ(in_page, in_program);
+}
+
+TEST(ManualPage, HasEachExitStatus) {
+  const std::string page = read(MILONGA_SOURCE_DIR "/docs/man/milonga.1.scd");
+  for (int status :
+       {cli::kOk, cli::kJobFailed, cli::kLimit, cli::kFailed, cli::kNoSuchJob, cli::kCancelled, cli::kUsage})
+    EXPECT_NE(page.find("\n*" + std::to_string(status) + "*\n\t"), std::string::npos) << status;
+}
+
+}  // namespace
+}  // namespace milonga::test
