@@ -17,7 +17,8 @@ using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
 constexpr milliseconds kLongestRetry{5 * 60'000};
-constexpr milliseconds kFullDiskPause{5'000};  // then a result that did not fit is tried again
+
+bool is_full_disk(const Error& error) { return error.code == ENOSPC || error.code == EDQUOT; }
 
 std::int64_t unix_ms() {
   using namespace std::chrono;
@@ -108,7 +109,8 @@ milliseconds Dispatcher::deadline_of(const Work& work, Stage stage) const {
 void Dispatcher::call(const WorkPtr& work, Stage stage) {
   const milliseconds deadline = deadline_of(*work, stage);
   const auto answer = [this, work, stage](const Result<void>& result) {
-    on_event(work, stage, result ? Event::done : Event::failed, result ? std::string() : result.error().line());
+    if (result) return on_event(work, stage, Event::done, {});
+    on_event(work, stage, is_full_disk(result.error()) ? Event::no_room : Event::failed, result.error().line());
   };
   switch (stage) {
     case Stage::initialize:
@@ -152,10 +154,11 @@ void Dispatcher::on_event(const WorkPtr& work, Stage stage, Event event, const s
     case Stage::copy_out: trace(*work, fmt::format("Output copied for job {} [status={}]", job, status)); break;
     default: break;
   }
-  if (event == Event::failed && work->interrupted != Event::done) event = work->interrupted;  // the failure is our own doing
+  const bool failed = event == Event::failed || event == Event::no_room;
+  if (failed && work->interrupted != Event::done) event = work->interrupted;  // the failure is our own doing
   if (work->ending == Ending::commit && event != Event::done && stage != Stage::destroy) {
     if (work->why.empty()) work->why = fmt::format("{}: {}", stage_name(stage), why);
-    if (event == Event::failed) trace(*work, fmt::format("Job {} failed: {}", job, work->why));
+    if (event == Event::failed || event == Event::no_room) trace(*work, fmt::format("Job {} failed: {}", job, work->why));
   }
   work->ending = next_ending(work->ending, stage, event);
   enter(work, next_stage(stage, event));
@@ -172,10 +175,10 @@ void Dispatcher::interrupt(const WorkPtr& work, Event event, const std::string& 
 
 void Dispatcher::finish(const WorkPtr& work) {
   if (auto settled = settle(work); !settled) {
-    if (settled.error().code != ENOSPC && settled.error().code != EDQUOT) return on_fatal_(settled.error());
+    if (!is_full_disk(settled.error())) return on_fatal_(settled.error());
     log(Level::warning, fmt::format("job={} its result waits for room: {}", work->claim.job.id, settled.error().line()));
     if (!stopping_) {
-      loop_.after(kFullDiskPause, [this, work] { finish(work); });
+      loop_.after(options_.full_disk_pause, [this, work] { finish(work); });
       return;
     }
     say(*work, "left for the next daemon");  // whose recovery offers the job again
@@ -201,6 +204,11 @@ Result<void> Dispatcher::settle(const WorkPtr& work) {
     case Ending::give_back:
       say(*work, "given back to the queue");
       return queue_.retry(work->claim, work->why, milliseconds(0), queue::Queue::Attempt::does_not_count);
+    case Ending::wait_for_room:
+      log(Level::warning, fmt::format("job={} attempt={} {}; tried again when there may be room", work->claim.job.id,
+                                      work->claim.attempt, work->why));
+      return queue_.retry(work->claim, "Error: " + work->why, options_.full_disk_pause,
+                          queue::Queue::Attempt::does_not_count);
     case Ending::retry: {
       milliseconds delay = options_.first_retry;
       for (int i = 1; i < work->claim.attempt && delay < kLongestRetry; ++i) delay *= 8;

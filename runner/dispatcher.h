@@ -22,6 +22,7 @@ struct DispatchOptions {
   std::chrono::milliseconds stage_deadline{60'000};  // of every stage but run and the copies
   std::chrono::milliseconds copy_deadline{120'000};
   std::chrono::milliseconds run_margin{60'000};      // beyond the job's wall limit
+  std::chrono::milliseconds full_disk_pause{5'000};  // before what did not fit is tried again
   std::chrono::milliseconds first_retry{1'000};      // then eight times as long, at most five minutes
 };
 

@@ -22,23 +22,24 @@ constexpr const char* stage_name(Stage s) { return kStageNames[static_cast<std::
 enum class Event : std::size_t {
   done,       // the stage's verb succeeded
   failed,     // it failed or passed its deadline: infrastructure, never the student's doing
+  no_room,    // it failed because a disk of ours is full, which no attempt of the job's can mend
   cancelled,  // somebody took the job back
   stopping,   // this daemon stops: the job goes back to the queue
 };
-inline constexpr std::size_t kEventCount = 4;
+inline constexpr std::size_t kEventCount = 5;
 
 // What becomes of the job when its VM is gone.
-enum class Ending { commit, retry, cancel, give_back };
+enum class Ending { commit, retry, wait_for_room, cancel, give_back };
 
 inline constexpr std::array<std::array<Stage, kEventCount>, kStageCount> kNextStage = {{
-    //  done              failed           cancelled        stopping
-    {{Stage::wait,     Stage::ended,    Stage::ended,    Stage::ended}},    // initialize: there is no VM yet
-    {{Stage::copy_in,  Stage::destroy,  Stage::destroy,  Stage::destroy}},  // wait
-    {{Stage::run,      Stage::destroy,  Stage::destroy,  Stage::destroy}},  // copy_in
-    {{Stage::copy_out, Stage::destroy,  Stage::destroy,  Stage::destroy}},  // run
-    {{Stage::destroy,  Stage::destroy,  Stage::destroy,  Stage::destroy}},  // copy_out
-    {{Stage::ended,    Stage::ended,    Stage::ended,    Stage::ended}},    // destroy: the janitor takes what stays
-    {{Stage::ended,    Stage::ended,    Stage::ended,    Stage::ended}},    // ended is final
+    //  done              failed           no_room          cancelled        stopping
+    {{Stage::wait,     Stage::ended,    Stage::ended,    Stage::ended,    Stage::ended}},    // initialize: there is no VM yet
+    {{Stage::copy_in,  Stage::destroy,  Stage::destroy,  Stage::destroy,  Stage::destroy}},  // wait
+    {{Stage::run,      Stage::destroy,  Stage::destroy,  Stage::destroy,  Stage::destroy}},  // copy_in
+    {{Stage::copy_out, Stage::destroy,  Stage::destroy,  Stage::destroy,  Stage::destroy}},  // run
+    {{Stage::destroy,  Stage::destroy,  Stage::destroy,  Stage::destroy,  Stage::destroy}},  // copy_out
+    {{Stage::ended,    Stage::ended,    Stage::ended,    Stage::ended,    Stage::ended}},    // destroy: the janitor takes what stays
+    {{Stage::ended,    Stage::ended,    Stage::ended,    Stage::ended,    Stage::ended}},    // ended is final
 }};
 
 constexpr Stage next_stage(Stage stage, Event event) {
@@ -52,6 +53,7 @@ constexpr Ending next_ending(Ending so_far, Stage stage, Event event) {
   switch (event) {
     case Event::done: return Ending::commit;
     case Event::failed: return Ending::retry;
+    case Event::no_room: return Ending::wait_for_room;
     case Event::cancelled: return Ending::cancel;
     case Event::stopping: return Ending::give_back;
   }

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -204,6 +205,16 @@ void LocalVmm::stop(const std::shared_ptr<LocalVm>& vm, const std::string& why) 
   });
 }
 
+// Found out by doing: what autodriver could not write it cannot tell us.
+bool is_full(const std::string& work_dir) {
+  constexpr off_t kRoom = 1 << 20;
+  const std::string probe = work_dir + "/room";
+  const UniqueFd fd(::open(probe.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640));
+  const int error = fd.valid() ? ::posix_fallocate(fd.get(), 0, kRoom) : errno;
+  (void)::unlink(probe.c_str());
+  return error == ENOSPC || error == EDQUOT;
+}
+
 // What autodriver left: a report of a judged run is an outcome; anything else is our failure.
 Result<RunOutcome> LocalVmm::outcome(LocalVm& vm, int status, const std::string& work_dir) const {
   if (!vm.stopped_because.empty()) return fail(vm.stopped_because);
@@ -212,13 +223,17 @@ Result<RunOutcome> LocalVmm::outcome(LocalVm& vm, int status, const std::string&
   const auto said = [&] {
     std::string text = read_file(work_dir + "/errors").substr(0, 400);
     while (!text.empty() && text.back() == '\n') text.pop_back();
+    std::replace(text.begin(), text.end(), '\n', ';');
     return text.empty() ? std::string() : " (it said: " + text + ")";
   };
-  if (!WIFEXITED(status)) return fail(fmt::format("autodriver was killed by signal {}{}", WTERMSIG(status), said()));
+  const auto failed = [&](std::string what) {
+    return Unexpected(Error{std::move(what), {}, is_full(work_dir) ? ENOSPC : 0});
+  };
+  if (!WIFEXITED(status)) return failed(fmt::format("autodriver was killed by signal {}{}", WTERMSIG(status), said()));
   out.autodriver_status = WEXITSTATUS(status);
   const auto report = parse_report(out.report_json);
-  if (!report) return fail(fmt::format("autodriver ended with {} and left no report{}", out.autodriver_status, said()));
-  if (report->verdict == Verdict::internal_error) return fail("autodriver failed: " + report->error);
+  if (!report) return failed(fmt::format("autodriver ended with {} and left no report{}", out.autodriver_status, said()));
+  if (report->verdict == Verdict::internal_error) return failed("autodriver failed: " + report->error);
   if (report->verdict == Verdict::cancelled) return fail("autodriver was stopped by somebody else");
   return out;
 }

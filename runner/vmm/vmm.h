@@ -6,7 +6,8 @@
 // asynchronous: it returns at once and calls `done` exactly once, from the event
 // loop, with the result, or with an Error whose text starts with "deadline" when
 // the time given has passed (the driver has then stopped the work), or
-// "cancelled" after cancel(). No verb blocks the loop for long.
+// "cancelled" after cancel(). An Error with code ENOSPC or EDQUOT says that a disk of
+// ours is full: the attempt is not counted. No verb blocks the loop for long.
 //
 // Privilege: none.
 #pragma once

@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 using std::chrono::milliseconds;
 using ::testing::HasSubstr;
 
-enum class Act { work, fail, hang, refuse };
+enum class Act { work, fail, hang, refuse, babble, no_room, fill };
 
 struct ScriptedVm : Vm {
   [[nodiscard]] std::string instance_name() const override { return "scripted-1-default"; }
@@ -40,12 +40,15 @@ class ScriptedVmm : public Vmm {
   void run_job(std::shared_ptr<Vm>, const queue::Claim& claim, Deadline d, Done<RunOutcome> done) override {
     ++runs;
     std::ofstream(claim.work_dir + "/output") << "score\n";
+    // Writing the feedback then finds no room.
+    if (act_ == Act::fill) fs::create_symlink("/dev/full", claim.work_dir + "/feedback");
     const char* verdict = act_ == Act::refuse ? "refused" : "ok";
     RunOutcome outcome;
     std::ifstream sample(MILONGA_SAMPLE_REPORT);
     outcome.report_json = std::string{std::istreambuf_iterator<char>(sample), {}};
     const auto mark = outcome.report_json.find("@VERDICT@");
     outcome.report_json.replace(mark, 9, verdict);
+    if (act_ == Act::babble && times_-- > 0) outcome.report_json = "{\"verdict\": 7";
     play<RunOutcome>(Stage::run, d, outcome, std::move(done));
   }
   void copy_out(std::shared_ptr<Vm>, const queue::Claim&, Deadline d, Done<void> done) override {
@@ -68,10 +71,11 @@ class ScriptedVmm : public Vmm {
  private:
   template <class T>
   void play(Stage stage, Deadline deadline, T good, Done<T> done) {
-    if (stage != at_ || times_ <= 0 || act_ == Act::work || act_ == Act::refuse)
+    if (stage != at_ || times_ <= 0 || act_ == Act::work || act_ == Act::refuse || act_ == Act::babble || act_ == Act::fill)
       return loop_.post([good, done = std::move(done)] { done(good); });
     --times_;
     if (act_ == Act::fail) return loop_.post([done = std::move(done)] { done(milonga::fail("the platform says no")); });
+    if (act_ == Act::no_room) return loop_.post([done = std::move(done)] { done(Unexpected(Error{"the disk is full", {}, ENOSPC})); });
     hanging_ = [done](const std::string& why) { done(milonga::fail(why)); };
     loop_.after(deadline, [this] { if (auto h = std::exchange(hanging_, nullptr)) h("deadline passed"); });
   }
@@ -116,7 +120,7 @@ class DispatcherTest : public ::testing::Test {
     DispatchOptions options;
     options.stage_deadline = options.copy_deadline = options.run_margin = milliseconds(50);
     options.default_wall = std::chrono::seconds(0);
-    options.first_retry = milliseconds(5);
+    options.first_retry = options.full_disk_pause = milliseconds(5);
     Dispatcher dispatcher(*loop_, *queue_, vmm, options, [&](const Error& e) {
       ADD_FAILURE() << e.line();
       loop_->stop();
@@ -210,6 +214,10 @@ TEST_F(DispatcherTest, CancelInAnyVerbEndsTheJobAsCancelled) {
     const auto result = run(vmm, [&](Dispatcher&) { EXPECT_EQ(*queue_->cancel(id_, "uid:0"), queue::CancelAnswer::cancelling); });
     EXPECT_EQ(result.outcome, queue::Outcome::cancelled);
     EXPECT_EQ(vmm.destroyed, 1);
+    std::ifstream f(result.feedback_path);
+    const std::string text{std::istreambuf_iterator<char>(f), {}};
+    EXPECT_THAT(text, HasSubstr("]: Error: cancelled while running\n"));
+    EXPECT_EQ(text.ends_with("---\nscore\n"), stage == Stage::run || stage == Stage::copy_out) << text;
     TearDown();
     SetUp();
   }
@@ -222,6 +230,52 @@ TEST_F(DispatcherTest, ARefusedRunIsAResultAndIsNotTriedAgain) {
   EXPECT_EQ(result.attempt, 1);
   EXPECT_THAT(result.reason, HasSubstr("Error: "));
   EXPECT_EQ(vmm.runs, 1);
+}
+
+TEST_F(DispatcherTest, AFullDiskIsWaitedForHoweverLongAndNotHeldAgainstTheJob) {
+  for (const Stage stage : kVerbs) {
+    SCOPED_TRACE(stage_name(stage));
+    ScriptedVmm vmm(*loop_, stage, Act::no_room, 5);
+    const auto result = run(vmm);
+    EXPECT_EQ(result.outcome, queue::Outcome::graded);
+    EXPECT_EQ(result.attempt, 1);
+    EXPECT_EQ(vmm.made, 6);
+    TearDown();
+    SetUp();
+  }
+}
+
+TEST_F(DispatcherTest, AResultWithoutRoomWaitsButDoesNotKeepTheDaemonFromStopping) {
+  ScriptedVmm vmm(*loop_, Stage::ended, Act::fill, 0);
+  DispatchOptions options;
+  options.full_disk_pause = milliseconds(20);
+  Dispatcher dispatcher(*loop_, *queue_, vmm, options, [](const Error& e) { ADD_FAILURE() << e.line(); });
+  bool drained = false;
+  loop_->post([&] { dispatcher.on_news(); });
+  loop_->after(milliseconds(200), [&] {
+    EXPECT_EQ(dispatcher.running(), 1u) << "it waits";
+    dispatcher.stop(milliseconds(0), [&] {
+      drained = true;
+      loop_->stop();
+    });
+  });
+  loop_->after(milliseconds(10'000), [&] { loop_->stop(); });
+  ASSERT_TRUE(loop_->run());
+  EXPECT_TRUE(drained);
+  EXPECT_EQ((*queue_->find(id_))->state, queue::State::running);  // recovery offers it again
+}
+
+TEST_F(DispatcherTest, AReportThatIsNoneCostsAnAttemptAndNotTheDaemon) {
+  for (const int times : {1, 99}) {
+    ScriptedVmm vmm(*loop_, Stage::ended, Act::babble, times);
+    const auto result = run(vmm);
+    EXPECT_EQ(result.outcome, times == 1 ? queue::Outcome::graded : queue::Outcome::gave_up);
+    EXPECT_EQ(result.attempt, times == 1 ? 2 : 3);
+    if (times != 1) { EXPECT_THAT(result.reason, HasSubstr("run: the driver's report is none")); }
+    EXPECT_EQ(vmm.destroyed, result.attempt);
+    TearDown();
+    SetUp();
+  }
 }
 
 TEST_F(DispatcherTest, AStoppingDaemonGivesTheJobBackWithoutCountingTheAttempt) {

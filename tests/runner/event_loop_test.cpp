@@ -52,6 +52,33 @@ TEST(EventLoop, AReaderMayForgetItselfWhileItRuns) {
   ::close(fds[1]);
 }
 
+// Of two readable descriptors, whichever comes first puts a silent one in the other's place.
+TEST(EventLoop, AnEventOfAForgottenDescriptorDoesNotReachItsSuccessor) {
+  auto loop = a_loop();
+  int one[2], two[2], silent[2];
+  ASSERT_EQ(::pipe(one), 0);
+  ASSERT_EQ(::pipe(two), 0);
+  ASSERT_EQ(::pipe(silent), 0);
+  int calls = 0;
+  const auto replace = [&](int other) {
+    ++calls;
+    loop->forget(other);
+    ASSERT_EQ(::dup2(silent[0], other), other);
+    ASSERT_TRUE(loop->when_readable(other, [] { ADD_FAILURE() << "nothing was written to this one"; }));
+  };
+  ASSERT_TRUE(loop->when_readable(one[0], [&] { replace(two[0]); loop->forget(one[0]); }));
+  ASSERT_TRUE(loop->when_readable(two[0], [&] { replace(one[0]); loop->forget(two[0]); }));
+  ASSERT_EQ(::write(one[1], "x", 1), 1);
+  ASSERT_EQ(::write(two[1], "x", 1), 1);
+  loop->after(milliseconds(50), [&] { loop->stop(); });
+  ASSERT_TRUE(loop->run());
+  EXPECT_EQ(calls, 1);
+  for (const int* ends : {one, two, silent}) {
+    ::close(ends[0]);
+    ::close(ends[1]);
+  }
+}
+
 TEST(EventLoop, SleepsUntilItsTimerAndWakesOnce) {
   auto loop = a_loop();
   loop->after(milliseconds(200), [&] { loop->stop(); });

@@ -17,7 +17,7 @@ struct Walk {
       EXPECT_TRUE(!has_vm || destroyed);
       return;
     }
-    for (const Event event : {Event::done, Event::failed, Event::cancelled, Event::stopping})
+    for (const Event event : {Event::done, Event::failed, Event::no_room, Event::cancelled, Event::stopping})
       from(next_stage(stage, event), has_vm || (stage == Stage::initialize && event == Event::done),
            destroyed || stage == Stage::destroy, depth + 1);
   }
@@ -31,6 +31,7 @@ TEST(Lifecycle, EveryPathEndsAndDestroysTheVmThatItMade) {
 
 TEST(Lifecycle, TheFirstThingThatWentWrongDecides) {
   EXPECT_EQ(next_ending(Ending::commit, Stage::run, Event::failed), Ending::retry);
+  EXPECT_EQ(next_ending(Ending::commit, Stage::run, Event::no_room), Ending::wait_for_room);
   EXPECT_EQ(next_ending(Ending::retry, Stage::copy_out, Event::cancelled), Ending::retry);
   EXPECT_EQ(next_ending(Ending::commit, Stage::run, Event::cancelled), Ending::cancel);
   EXPECT_EQ(next_ending(Ending::commit, Stage::run, Event::stopping), Ending::give_back);

@@ -3,9 +3,11 @@
 
 usage: milongad_test.py BIN_DIR CASE
 """
+import contextlib
 import glob
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -24,6 +26,7 @@ class Place:
     def __init__(self, root):
         self.root, self.spool, self.lab = root, f"{root}/spool", f"{root}/lab"
         os.mkdir(self.lab)
+        self.daemons = []
         self.makefile("all:\n\t@echo graded\n")
 
     def makefile(self, text):
@@ -31,17 +34,22 @@ class Place:
             f.write(text)
 
     def daemon(self, *options):
-        log = open(f"{self.root}/log", "ab")
         p = subprocess.Popen([f"{BIN}/milongad", "--spool", self.spool, "--volatile", *options],
                              stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        self.daemons.append(p)
         p.log = b""
-        while b"ready: spool" not in p.log:
-            line = p.stderr.readline()
-            assert line, f"the daemon ended: {p.wait()}\n{p.log.decode()}"
-            p.log += line
-        os.set_blocking(p.stderr.fileno(), False)
-        log.close()
+        self.wait_for_log(p, b"ready: spool")
         return p
+
+    @staticmethod
+    def wait_for_log(p, text, seconds=60):
+        until = time.monotonic() + seconds
+        while text not in p.log:
+            ready, _, _ = select.select([p.stderr], [], [], max(0, until - time.monotonic()))
+            assert ready, f"not in the log after {seconds} s: {text}\n{p.log.decode()}"
+            some = os.read(p.stderr.fileno(), 65536)
+            assert some, f"the daemon ended: {p.wait()}\n{p.log.decode()}"
+            p.log += some
 
     def milonga(self, *args, check=True):
         r = subprocess.run([f"{BIN}/milonga", "--spool", self.spool, "--json", *args], stdout=subprocess.PIPE,
@@ -165,30 +173,48 @@ def broken_job(place):
     assert stop(p) == 0
 
 
-def full_disk(place):
-    """A spool on a full disk: submit says so in one line and leaves nothing; what was accepted is graded when there is room."""
+@contextlib.contextmanager
+def small_disk(place):
+    """The spool on an ext4 of its own, 16 MiB; yields its mount point."""
     image, mount = f"{place.root}/disk", f"{place.root}/small"
     os.mkdir(mount)
     subprocess.run(["truncate", "-s", "16M", image], check=True)
     subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
     subprocess.run(["mount", "-o", "loop", image, mount], check=True)
-    p = None
+    place.spool = f"{mount}/spool"
     try:
-        place.spool = f"{mount}/spool"
+        yield mount
+    finally:
+        for p in place.daemons:
+            if p.poll() is None:
+                p.kill()
+                p.wait()
+        subprocess.run(["umount", mount], check=True)
+
+
+def job_that_ends_on_a_full_disk(place, mount):
+    """Fills the disk while a job runs whose feedback does not fit; returns the job."""
+    place.makefile("all:\n\t@sleep 1; head -c 200000 /dev/urandom | base64; echo graded\n")
+    job = place.submit(1)
+    while not glob.glob(f"{place.spool}/work/*/*/lock"):
+        time.sleep(0.01)
+    with open(f"{mount}/ballast", "wb") as f:
+        try:
+            while True:
+                f.write(b"x" * 4096)
+                f.flush()
+        except OSError:
+            pass
+    return job
+
+
+def full_disk(place):
+    """A spool on a full disk: submit says so in one line and leaves nothing; what was accepted is graded when there is room."""
+    with small_disk(place) as mount:
         p = place.daemon()
         before = place.submit(1)
         place.wait_until_done(before)
-        place.makefile("all:\n\t@sleep 1; head -c 200000 /dev/urandom | base64; echo graded\n")
-        accepted = place.submit(1)
-        while not boxes():
-            time.sleep(0.01)
-        with open(f"{mount}/ballast", "wb") as f:
-            try:
-                while True:
-                    f.write(b"x" * 4096)
-                    f.flush()
-            except OSError:
-                pass
+        accepted = job_that_ends_on_a_full_disk(place, mount)
         with open(f"{place.lab}/big", "wb") as f:
             f.write(os.urandom(300000))
         refused = place.milonga("submit", place.lab, check=False)
@@ -207,11 +233,73 @@ def full_disk(place):
         again = place.submit(1)
         place.wait_until_done(again)
         assert stop(p) == 0
-    finally:
-        if p and p.poll() is None:
-            p.kill()
-            p.wait()
-        subprocess.run(["umount", mount], check=True)
+
+
+def stop_full_disk(place):
+    """SIGTERM ends the daemon also while a job waits for room; the next daemon grades that job."""
+    with small_disk(place) as mount:
+        p = place.daemon("--grace", "1")
+        job = job_that_ends_on_a_full_disk(place, mount)
+        place.wait_for_log(p, b"tried again when there may be room")
+        assert stop(p) == 0
+        assert not place.results()
+        os.unlink(f"{mount}/ballast")
+        p = place.daemon()
+        place.wait_until_done(job)
+        assert place.result(job[0])["outcome"] == "graded"
+        assert stop(p) == 0
+
+
+def lost_log(place):
+    """A log that cannot be written stops nothing."""
+    p = subprocess.Popen([f"{BIN}/milongad", "--spool", place.spool, "--volatile"], stdin=subprocess.DEVNULL,
+                         stderr=open("/dev/full", "wb"))
+    while not os.path.exists(f"{place.spool}/FORMAT"):
+        assert p.poll() is None, f"the daemon ended: {p.returncode}"
+        time.sleep(0.01)
+    place.wait_until_done(place.submit(2))
+    assert stop(p) == 0
+
+
+def with_marker(marker):
+    """Processes whose command line has this text."""
+    found = []
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        try:
+            if marker.encode() in open(path, "rb").read():
+                found.append(int(path.split("/")[2]))
+        except OSError:
+            pass
+    return found
+
+
+def kill_autodriver(place):
+    """kill -9 of autodriver costs an attempt; kill -9 of the daemon ends its boxes before anything is started again."""
+    marker = f"86.{os.getpid()}"  # seconds, that no other test sleeps
+    place.makefile(f"all:\n\t@sleep {marker}\n")
+    p = place.daemon()
+    job = place.submit(1)
+    while not with_marker(marker):
+        time.sleep(0.01)
+    (autodriver,) = open(f"/proc/{p.pid}/task/{p.pid}/children", encoding="ascii").read().split()
+    os.kill(int(autodriver), signal.SIGKILL)
+    place.wait_for_log(p, b"autodriver was killed by signal 9")
+    place.wait_for_log(p, b"attempt=2")
+    while len(with_marker(marker)) != 1:  # the first attempt's is gone, the second's is there
+        time.sleep(0.01)
+    p.kill()
+    p.wait()
+    began = time.monotonic()
+    while with_marker(marker):
+        assert time.monotonic() - began < 5, "the box outlives its daemon"
+        time.sleep(0.002)
+    print(f"the box was gone {(time.monotonic() - began) * 1000:.0f} ms after the daemon")
+    p = place.daemon()
+    place.milonga("cancel", str(job[0]))
+    place.wait_until_done(job)
+    result = place.result(job[0])
+    assert result["outcome"] == "cancelled", result
+    assert stop(p) == 0
 
 
 def idle(place):
@@ -238,6 +326,7 @@ def idle(place):
 
 with tempfile.TemporaryDirectory(prefix="milonga-daemon-", dir="/var/tmp") as root:
     cases = {"kill_daemon": kill_daemon, "stop": stop_case, "second_daemon": second_daemon, "broken_job": broken_job,
-             "full_disk": full_disk, "idle": idle}
+             "full_disk": full_disk, "idle": idle, "stop_full_disk": stop_full_disk, "lost_log": lost_log,
+             "kill_autodriver": kill_autodriver}
     cases[CASE](Place(root))
 print("ok")

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <stdexcept>
 
 #include "autodriver/report_view.h"
 #include "queue/spool.h"
@@ -49,7 +50,9 @@ class VmmContract : public ::testing::TestWithParam<std::size_t> {
     job.options = std::move(options);
     EXPECT_TRUE(queue_->submit(job, lab));
     EXPECT_TRUE(queue_->take_changes());
-    return std::move(**queue_->claim());
+    auto taken = queue_->claim();
+    if (!taken || !*taken) throw std::runtime_error(taken ? "the job was not offered; see bad/" : taken.error().line());
+    return std::move(**taken);
   }
   // Runs the loop until the verb has answered.
   template <class T>
