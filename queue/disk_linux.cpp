@@ -12,9 +12,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include "base/core/unique_fd.h"
 
@@ -45,6 +47,9 @@ std::string process_token(pid_t pid) {
   for (int i = 3; i <= 22; ++i) fields >> field;  // proc(5): field 22 is starttime
   return fmt::format("{}-{}-{}", pid, field, boot_id.substr(0, 8));
 }
+
+constexpr int kLockTries = 500;
+constexpr std::chrono::milliseconds kLockPause{2};
 
 class LinuxDisk : public Disk {
  public:
@@ -153,7 +158,16 @@ class LinuxDisk : public Disk {
   Result<void> publish(const std::string& target, const std::string& from_path) override;
   Result<std::unique_ptr<Lock>> lock(const std::string& path) override {
     UniqueFd fd = open_beneath(path, O_RDWR | O_CREAT, 0640);
-    if (!fd.valid() || ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return fail_errno("lock", absolute(path));
+    if (!fd.valid()) return fail_errno("lock", absolute(path));
+    // Who is killed while it starts a program leaves its locks with that child
+    // until its exec, some milliseconds: of a dead owner's lock that is waited for.
+    for (int tries = 0; ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0; ++tries) {
+      if (errno != EWOULDBLOCK) return fail_errno("lock", absolute(path));
+      if (tries == kLockTries || is_of_the_living(fd.get())) return fail_errno("lock", absolute(path), {}, EWOULDBLOCK);
+      std::this_thread::sleep_for(kLockPause);
+    }
+    const std::string token = owner();
+    if (::ftruncate(fd.get(), 0) == 0) (void)!::pwrite(fd.get(), token.data(), token.size(), 0);  // only a hint
     return std::unique_ptr<Lock>(std::make_unique<LinuxLock>(std::move(fd)));
   }
   std::string owner() override { return process_token(::getpid()); }
@@ -174,6 +188,11 @@ class LinuxDisk : public Disk {
     how.mode = (flags & O_CREAT) != 0 ? mode : 0;
     how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
     return UniqueFd(static_cast<int>(::syscall(SYS_openat2, root_.get(), path.c_str(), &how, sizeof how)));
+  }
+  bool is_of_the_living(int lock) {
+    char text[128];
+    const ssize_t n = ::pread(lock, text, sizeof text, 0);
+    return n > 0 && owner_is_alive({text, static_cast<std::size_t>(n)});
   }
   static Result<void> copy(int from, int to, const std::string& what) {
     char buffer[64 * 1024];

@@ -119,7 +119,8 @@ class Queue {
   virtual Result<bool> commit(const Claim& claim, const Completion& completion) = 0;
 
   // Gives a claim back for another attempt, not before `delay` from now; commits
-  // gave_up instead when the attempts are used up (max_attempts). An attempt that
+  // gave_up instead when the attempts are used up (max_attempts), with the file
+  // "feedback" of the work directory, if there is one. An attempt that
   // was broken off for a reason of ours (the daemon stops) is not counted.
   enum class Attempt { counts, does_not_count };
   virtual Result<void> retry(const Claim& claim, const std::string& reason, std::chrono::milliseconds delay,

@@ -109,6 +109,7 @@ Result<void> Spool::retry(const Claim& claim, const std::string& reason, std::ch
   end.outcome = TRY(is_marked_cancelled(runner_, name.id)) ? Outcome::cancelled : Outcome::gave_up;
   const bool counts = attempt == Attempt::counts;
   if (end.outcome == Outcome::cancelled || (counts && name.attempt >= max_attempts_)) {
+    if (TRY(disk_->info(work_dir(runner_, name) + "/feedback")).exists) end.feedback_name = "feedback";
     TRY(commit(claim, end));
     return {};
   }

@@ -214,6 +214,8 @@ Result<void> Dispatcher::settle(const WorkPtr& work) {
       for (int i = 1; i < work->claim.attempt && delay < kLongestRetry; ++i) delay *= 8;
       log(Level::warning, fmt::format("job={} attempt={} {}; tried again unless that was the last time", work->claim.job.id,
                                       work->claim.attempt, work->why));
+      // If it was the last time, this is its feedback: whoever waits for one gets one.
+      TRY(write_feedback(work->claim, "Error: " + work->why, nullptr, {work->received_ms, unix_ms()}));
       return queue_.retry(work->claim, "Error: " + work->why, std::min(delay, kLongestRetry));
     }
   }

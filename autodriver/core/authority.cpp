@@ -56,8 +56,7 @@ Fail read_authority(Authority& a) {
     if (!only_root_writes(fd.get(), S_IFREG) || !read_value(fd.get(), *row.value))
       return refused(Step::authority, "a file of /etc/milonga/core is not root's alone or not one number");
   }
-  constexpr std::uint64_t kLastUid = 0x7fff'ffff;
-  if (a.uid_base < 1000 || a.uid_count == 0 || a.uid_count > 65536 || a.uid_base > kLastUid - a.uid_count)
+  if (a.uid_base < 1000 || a.uid_count == 0 || a.uid_count > 65536 || a.uid_base > 0x7fff'ffff - a.uid_count)
     return refused(Step::authority, "uid_base and uid_count of /etc/milonga/core name no usable range (1000 or more)");
   if (a.max_wall_s > limit_row(LimitId::wall).maximum / kSecond) a.max_wall_s = 0;  // no stricter than the table
   return fine();

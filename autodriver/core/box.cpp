@@ -183,7 +183,8 @@ Fail Box::account() {
     counted(Demand::inodes, use.inodes_used);
     row(Demand::disk).hit = use.bytes_used >= use.bytes_total;
     row(Demand::inodes).hit = use.inodes_used >= use.inodes_total;
-    if (use.full() && (response_.verdict == Verdict::failed || response_.verdict == Verdict::signaled))
+    const bool full = row(Demand::disk).hit != 0 || row(Demand::inodes).hit != 0;
+    if (full && (response_.verdict == Verdict::failed || response_.verdict == Verdict::signaled))
       response_.verdict = Verdict::disk_limit;
   }
   if (response_.started_ns != 0) {

@@ -121,15 +121,14 @@ void Watch::on_control() {
   events_[kControl].fd = -1;
 }
 
-// Not a poll: with `left` ns of CPU to go and n CPUs, the limit cannot be reached
+// Not a poll: with `left` = limit - used ns of CPU to go and n CPUs, the limit cannot be reached
 // sooner than left / n from now; so we sleep until then and look again.
 void Watch::on_cpu_timer() {
   const std::uint64_t limit = box_.request->limits[LimitId::cpu] + box_.setup_cpu_ns;
   const BoxCgroup::Number used = box_.cgroup->cpu_ns();
   if ((used.ok && used.value >= limit) || forks_were_fatal()) return stop(Verdict::cpu_limit);
   static const auto cpus = static_cast<std::uint64_t>(::sysconf(_SC_NPROCESSORS_CONF));
-  const std::uint64_t left = used.ok ? limit - used.value : 0;
-  const std::uint64_t wait = left / (cpus == 0 ? 1 : cpus);
+  const std::uint64_t wait = (used.ok ? limit - used.value : 0) / (cpus == 0 ? 1 : cpus);
   arm(cpu_.get(), wait < kShortestCpuWait ? kShortestCpuWait : wait, 0);
 }
 

@@ -128,9 +128,8 @@ Fail BoxCgroup::limit(const Limits& limits, Evidence evidence[kDemandCount]) {
     rearm(false, true);
   }
   if (cpu.version != 0 && cpu_ns().ok) {
-    Evidence& e = of(evidence, Demand::cpu);
-    e.mechanism = cpu.version == 1 ? Mechanism::cgroup1_cpuacct : Mechanism::cgroup2_cpu_stat;
-    e.rung = Rung::exact;
+    of(evidence, Demand::cpu).mechanism = cpu.version == 1 ? Mechanism::cgroup1_cpuacct : Mechanism::cgroup2_cpu_stat;
+    of(evidence, Demand::cpu).rung = Rung::exact;
   }
   return fine();
 }

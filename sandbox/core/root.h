@@ -21,7 +21,6 @@ Fail make_scratch(std::uint64_t bytes, std::uint64_t inodes, UniqueFd& mount);
 
 struct ScratchUse {
   std::uint64_t bytes_total = 0, bytes_used = 0, inodes_total = 0, inodes_used = 0;
-  [[nodiscard]] bool full() const { return bytes_used >= bytes_total || inodes_used >= inodes_total; }
 };
 bool scratch_use(int mount, ScratchUse& use);
 

@@ -25,35 +25,36 @@ Fail own_directory(int parent, const char* name, UniqueFd& dir) {
   return fine();
 }
 
+// The state directory, held by a shared lock for as long as `state` is open:
+// autodriver gc takes our directories away only when nobody holds it.
 Fail open_state(UniqueFd& state, UniqueFd& slots) {
   UniqueFd mount_point;
-  MUST(own_directory(AT_FDCWD, kStateDir, state));
+  struct stat st {};
+  do {
+    MUST(own_directory(AT_FDCWD, kStateDir, state));
+    if (::flock(state.get(), LOCK_SH) != 0 || ::fstat(state.get(), &st) != 0)
+      return failed(Step::slot, "cannot lock the state directory /run/milonga");
+  } while (st.st_nlink == 0);  // taken away before we had the lock: make it again
   MUST(own_directory(state.get(), "box", mount_point));
   return own_directory(state.get(), "slots", slots);
 }
 
 enum class Lock { taken, busy, error };
 
-// Locks slots/<n>. A file that was unlinked between our open and our lock is
-// nobody's name any more: then again, with a new one.
 Lock lock_slot(int slots, std::uint32_t number, UniqueFd& lock) {
   char name[16];
   std::snprintf(name, sizeof name, "%u", number);
-  for (;;) {
-    lock.reset(::openat(slots, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
-    struct stat st {};
-    if (!lock.valid()) return Lock::error;
-    if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) return errno == EWOULDBLOCK ? Lock::busy : Lock::error;
-    if (::fstat(lock.get(), &st) != 0) return Lock::error;
-    if (st.st_nlink > 0) return Lock::taken;
-  }
+  lock.reset(::openat(slots, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!lock.valid()) return Lock::error;
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) == 0) return Lock::taken;
+  return errno == EWOULDBLOCK ? Lock::busy : Lock::error;
 }
 
 }  // namespace
 
 Fail Slot::acquire(std::uint32_t count) {
-  UniqueFd state, slots;
-  MUST(open_state(state, slots));
+  UniqueFd slots;
+  MUST(open_state(state_, slots));
   for (number_ = 0; number_ < count; ++number_) {
     const Lock lock = lock_slot(slots.get(), number_, lock_);
     if (lock == Lock::taken) return fine();
@@ -65,15 +66,16 @@ Fail Slot::acquire(std::uint32_t count) {
 Fail collect_slots(std::uint32_t count) {
   UniqueFd state, slots;
   MUST(open_state(state, slots));
+  const bool alone = ::flock(state.get(), LOCK_EX | LOCK_NB) == 0;
   for (std::uint32_t n = 0; n < count; ++n) {
     UniqueFd lock;
     if (lock_slot(slots.get(), n, lock) != Lock::taken) continue;
-    MUST(remove_leftover_cgroups(n, n + 1 == count));
+    MUST(remove_leftover_cgroups(n, alone && n + 1 == count));
     char name[16];
     std::snprintf(name, sizeof name, "%u", n);
-    (void)::unlinkat(slots.get(), name, 0);
+    if (alone) (void)::unlinkat(slots.get(), name, 0);
   }
-  // ENOTEMPTY where a box lives: then they stay.
+  if (!alone) return fine();  // boxes live: what they stand on stays
   (void)::unlinkat(state.get(), "slots", AT_REMOVEDIR);
   (void)::unlinkat(state.get(), "box", AT_REMOVEDIR);
   (void)::unlinkat(AT_FDCWD, kStateDir, AT_REMOVEDIR);

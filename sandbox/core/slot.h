@@ -26,12 +26,13 @@ class Slot {
   [[nodiscard]] std::uint32_t number() const { return number_; }
 
  private:
+  UniqueFd state_;  // our share in the state directory
   UniqueFd lock_;
   std::uint32_t number_ = 0;
 };
 
 // Removes what dead boxes left in all slots below `count` that are free now,
-// and our directories where nothing is left in them.
+// and our directories if no box lives at all.
 Fail collect_slots(std::uint32_t count);
 
 }  // namespace milonga::core
