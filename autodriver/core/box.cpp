@@ -65,6 +65,7 @@ Fail Box::prepare() {
   MUST(cgroup_.create(slot_.number()));
   MUST(cgroup_.limit(request_.limits, response_.evidence));
   time_step(Step::cgroup);
+  if ((request_.flags & kHasImage) != 0) MUST(copy_image(kFdImage, image_));
   return make_scratch(request_.limits[LimitId::disk], request_.limits[LimitId::inodes], scratch_);
 }
 
@@ -141,8 +142,7 @@ Fail Box::spawn() {
     BoxPlan plan;
     plan.request = &request_;
     plan.cgroup = &cgroup_;
-    plan.root = {(request_.flags & kHasImage) != 0 ? kFdImage : -1, scratch_.get(), response_.uid, response_.uid,
-                 request_.work_name};
+    plan.root = {image_.get(), scratch_.get(), response_.uid, response_.uid, request_.work_name};
     run_init(plan);
   }
   if (pid < 0) return failed(Step::spawn, "cannot clone the box's init");

@@ -43,7 +43,7 @@ class Box {
   std::uint64_t step_began_ = 0;
   Slot slot_;
   BoxCgroup cgroup_;
-  UniqueFd scratch_;
+  UniqueFd image_, scratch_;  // mounts attached nowhere
   UniqueFd init_;    // pidfd of the box's init
   UniqueFd status_;  // read end of the status pipe
   UniqueFd go_;      // write end: the box's lifeline

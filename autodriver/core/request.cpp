@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -47,6 +48,11 @@ Fail check_descriptors(const Request& r) {
   socklen_t size = sizeof type;
   if (::getsockopt(kFdControl, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_SEQPACKET)
     return refused(Step::request, "descriptor 4 is not the control socket");
+  // Of a pair, without a name: a service that trusts uid 0 must not get our answer as a message of root's.
+  sockaddr_un peer{};
+  size = sizeof peer;
+  if (::getpeername(kFdControl, reinterpret_cast<sockaddr*>(&peer), &size) != 0 || size != sizeof peer.sun_family)
+    return refused(Step::request, "the control socket leads to a service");
   if (r.op == CoreOp::collect) return fine();
   if (::fstat(kFdOutput, &st) != 0 || !S_ISFIFO(st.st_mode))
     return refused(Step::request, "descriptor 5 is not the output pipe");

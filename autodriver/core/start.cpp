@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <initializer_list>
+
 #include "sandbox/core/privilege.h"
 #include "sandbox/model/request.h"
 
@@ -27,7 +29,8 @@ Fail sane_signals() {
   ::alarm(0);
   for (int sig = 1; sig < NSIG; ++sig)
     if (sig != SIGKILL && sig != SIGSTOP) ::signal(sig, SIG_DFL);  // fails for the two that libc keeps for itself
-  ::signal(SIGPIPE, SIG_IGN);
+  // Ctrl-Z at the caller's terminal reaches us whatever our uid is; a stopped supervisor enforces no limit.
+  for (const int sig : {SIGPIPE, SIGHUP, SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU}) ::signal(sig, SIG_IGN);
   sigset_t none;
   ::sigemptyset(&none);
   return ::sigprocmask(SIG_SETMASK, &none, nullptr) == 0 ? fine() : failed(Step::start, "cannot reset signals");

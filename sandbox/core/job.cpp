@@ -90,7 +90,8 @@ void split_strings(const Request& request, const char* argv[], const char* envp[
 
 Fail become_job(const Request& request) {
   begin_step();
-  ::signal(SIGPIPE, SIG_DFL);  // ignored signals stay ignored over exec
+  for (int sig = 1; sig < NSIG; ++sig)
+    if (sig != SIGKILL && sig != SIGSTOP) ::signal(sig, SIG_DFL);  // ignored signals stay ignored over exec
   ::umask(022);
   if (::setsid() < 0) return failed(Step::exec, "cannot start a session");
   MUST(enter_work_directory(request));

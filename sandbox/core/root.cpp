@@ -62,24 +62,37 @@ Fail show_entry(int image, const char* name) {
 }
 
 bool is_ours(const char* name) {
-  if (std::strcmp(name, ".") == 0 || std::strcmp(name, "..") == 0) return true;
   for (const char* own : kNotFromImage)
     if (std::strcmp(name, own) == 0) return true;
   return false;
 }
 
-Fail show_image(int image) {
-  const int fd = ::openat(image, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  DIR* dir = fd < 0 ? nullptr : ::fdopendir(fd);
+Fail show_entries(int image) {
+  DIR* dir = ::fdopendir(image);
   if (dir == nullptr) return failed(Step::root, "cannot list the image");
   Fail result = fine();
   while (const dirent* entry = ::readdir(dir)) {
     if (is_ours(entry->d_name)) continue;
-    result = show_entry(image, entry->d_name);
+    result = show_entry(::dirfd(dir), entry->d_name);
     if (result) break;
   }
   ::closedir(dir);
   return result;
+}
+
+// The image is attached at "mnt" only for as long as its entries are bound to their places.
+Fail show_image(int tree) {
+  if (::mkdir("mnt", 0755) != 0) return failed(Step::root, "cannot make a directory in the box");
+  {
+    Raised up(CAP_SYS_ADMIN);
+    if (::move_mount(tree, "", AT_FDCWD, "mnt", MOVE_MOUNT_F_EMPTY_PATH) != 0)
+      return failed(Step::root, "cannot attach the image");
+  }
+  MUST(show_entries(::open("mnt", O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
+  Raised up(CAP_SYS_ADMIN);
+  if (::umount2("mnt", MNT_DETACH) != 0 || ::rmdir("mnt") != 0)
+    return failed(Step::root, "cannot put the image out of sight");
+  return fine();
 }
 
 Fail show_host() {
@@ -124,6 +137,13 @@ Fail make_job_directories(const RootPlan& plan) {
   return fine();
 }
 
+// A top-level name that an image made a link leads, before the pivot, to the
+// host: nothing is made or mounted through one.
+bool is_directory(const char* name) {
+  struct stat st {};
+  return ::lstat(name, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 // The scratch is attached at "mnt" only for as long as its directories are bound to their places.
 Fail attach_scratch(const RootPlan& plan) {
   if (::mkdir("mnt", 0755) != 0) return failed(Step::root, "cannot make a directory in the box");
@@ -142,10 +162,8 @@ Fail attach_scratch(const RootPlan& plan) {
   for (const WritableRow& row : kWritable) {
     char source[32];
     std::snprintf(source, sizeof source, "mnt/%s", row.source);
-    if (::mkdir(row.target, 0755) != 0 && errno != EEXIST) {
-      if (errno == EROFS || errno == ENOENT) continue;  // an image without /var/tmp does without
-      return failed(Step::root, "cannot make a directory in the box");
-    }
+    if (std::strncmp(row.target, "var/", 4) == 0 && !is_directory("var")) continue;
+    if (::mkdir(row.target, 0755) != 0 && errno != EEXIST) continue;  // an image without /var/tmp does without
     MUST(bind(AT_FDCWD, source, row.target, 0));
   }
   Raised up(CAP_SYS_ADMIN);
@@ -167,7 +185,7 @@ Fail name_the_user(const RootPlan& plan) {
   std::snprintf(tables[1].text, sizeof tables[1].text, "root:x:0:\n%s:x:%u:\nnogroup:x:65534:\n", kHomeName, plan.gid);
   for (const Table& table : tables) {
     struct stat st {};
-    if (::lstat(table.target, &st) != 0 || !S_ISREG(st.st_mode)) continue;  // nothing to cover
+    if (!is_directory("etc") || ::lstat(table.target, &st) != 0 || !S_ISREG(st.st_mode)) continue;  // nothing to cover
     UniqueFd fd(::open(table.file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
     const auto size = std::strlen(table.text);
     if (!fd.valid() || ::write(fd.get(), table.text, size) != static_cast<ssize_t>(size) || ::fchmod(fd.get(), 0644) != 0)
@@ -219,6 +237,12 @@ Fail make_scratch(std::uint64_t bytes, std::uint64_t inodes, UniqueFd& mount) {
     return failed(Step::root, "cannot create the box's tmpfs");
   mount.reset(::fsmount(fs.get(), FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV));
   return mount.valid() ? fine() : failed(Step::root, "cannot mount the box's tmpfs");
+}
+
+Fail copy_image(int directory, UniqueFd& tree) {
+  Raised up(CAP_SYS_ADMIN);
+  tree.reset(::open_tree(directory, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE));
+  return tree.valid() ? fine() : failed(Step::root, "cannot copy the image's mount");
 }
 
 bool scratch_use(int mount, ScratchUse& use) {

@@ -19,13 +19,17 @@ namespace milonga::core {
 // A tmpfs of that many bytes and inodes, mounted nowhere yet.
 Fail make_scratch(std::uint64_t bytes, std::uint64_t inodes, UniqueFd& mount);
 
+// A copy of the mounts of a directory, attached nowhere yet. To be made before the
+// new mount namespace: in there, descriptors of mounts outside cannot be copied.
+Fail copy_image(int directory, UniqueFd& tree);
+
 struct ScratchUse {
   std::uint64_t bytes_total = 0, bytes_used = 0, inodes_total = 0, inodes_used = 0;
 };
 bool scratch_use(int mount, ScratchUse& use);
 
 struct RootPlan {
-  int image = -1;    // directory of the image, or -1: the host's own system
+  int image = -1;    // from copy_image(), or -1: the host's own system
   int scratch = -1;  // from make_scratch()
   std::uint32_t uid = 0, gid = 0;
   const char* work_name = nullptr;  // made in the job's home

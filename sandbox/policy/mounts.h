@@ -29,7 +29,7 @@ inline constexpr HostEntry kHostEntries[] = {
 };
 
 // Of an image directory everything is shown but these: they are the box's own.
-inline constexpr const char* kNotFromImage[] = {"proc", "sys",  "dev", "tmp",  "run",
+inline constexpr const char* kNotFromImage[] = {".",    "..",  "proc", "sys",  "dev", "tmp",  "run",
                                                 "home", "root", "mnt", "media"};
 
 struct DeviceRow {
