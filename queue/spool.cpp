@@ -80,10 +80,15 @@ std::string Spool::temporary(const char* what) {
   return fmt::format("tmp/{}.{}.{}", what, disk_->owner(), ++sequence_);
 }
 
+// Also where it is there already: who made it may have been killed before the flush.
 Result<void> Spool::ensure_directory(const std::string& path, const std::string& parent) {
-  if (TRY(disk_->info(path)).exists) return {};
-  if (auto made = disk_->make_directory(path); !made && made.error().code != EEXIST) return made;
-  return disk_->sync_directory(parent);
+  const bool there = TRY(disk_->info(path)).exists;
+  if (there && flushed_.contains(path)) return {};
+  if (!there)
+    if (auto made = disk_->make_directory(path); !made && made.error().code != EEXIST) return made;
+  TRY(disk_->sync_directory(parent));
+  flushed_.insert(path);
+  return {};
 }
 
 // A new file, whole and flushed; its name is not durable yet. Nothing is left on failure.

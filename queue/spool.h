@@ -106,6 +106,7 @@ class Spool : public Queue {
   Result<void> publish(const Job& job);
   Result<bool> is_marked_cancelled(const std::string& runner, JobId id);
   Result<bool> has_result(JobId id);
+  Result<bool> is_decided(JobId id);
   [[nodiscard]] std::string work_dir(const std::string& runner, const JobName& name) const;
 
   // spool_recover.cpp
@@ -131,6 +132,7 @@ class Spool : public Queue {
   std::optional<Watcher> watcher_;
   Index index_;
   std::map<JobId, JobName> held_;  // our claims
+  std::set<std::string> flushed_;  // lanes and shards whose names are on disk
 };
 
 }  // namespace milonga::queue

@@ -125,7 +125,7 @@ Result<std::optional<Claim>> Spool::take(const Waiting& waiting) {
     TRY(quarantine(directory, name.text(), job.error().line()));
     return std::optional<Claim>{};
   }
-  if (TRY(has_result(name.id))) {  // it was cancelled while we took it, or a crash undid a claim of a job that is done
+  if (TRY(is_decided(name.id))) {  // it was cancelled while we took it, or a crash undid a claim of a job that is done
     TRY(leave(directory, name, *job, ""));
     return std::optional<Claim>{};
   }

@@ -19,6 +19,19 @@ std::string Spool::work_dir(const std::string& runner, const JobName& name) cons
 
 Result<bool> Spool::has_result(JobId id) { return TRY(disk_->info(result_path(id))).exists; }
 
+// A result stands: whole, and on disk, whoever linked it may have been killed
+// before the flush. One that rotted decides nothing any more and is set aside.
+Result<bool> Spool::is_decided(JobId id) {
+  if (!TRY(has_result(id))) return false;
+  const std::string bytes = TRY(disk_->read(result_path(id), kMaxResultRecord));
+  if (const auto result = read_result(bytes); !result) {
+    TRY(quarantine(shard_of(id), fmt::format("{}.res", id), result.error().line()));
+    return false;
+  }
+  TRY(disk_->sync_directory(shard_of(id)));
+  return true;
+}
+
 Result<bool> Spool::is_marked_cancelled(const std::string& runner, JobId id) {
   return TRY(disk_->info(mark_path(runner, id))).exists;
 }
@@ -67,7 +80,7 @@ Result<bool> Spool::commit(const Claim& claim, const Completion& completion) {
   record.finished_ms = disk_->now_ms();
   TRY(ensure_directory(shard_of(name.id), "done"));
   bool first = false;
-  if (!TRY(has_result(name.id))) {
+  if (!TRY(is_decided(name.id))) {
     TRY(keep_feedback(work, completion, record));
     first = TRY(link_result(record));
   }

@@ -89,7 +89,7 @@ Result<void> Spool::recover_job(const std::string& dead, const JobName& name, co
   }
   const std::string work = work_dir(dead, name);
   kill_orphan(*job, name.attempt, disk_->absolute(work));
-  if (TRY(has_result(name.id))) {
+  if (TRY(is_decided(name.id))) {
     ++recovery.finished;
     return leave(directory, name, *job, work);
   }
