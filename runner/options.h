@@ -17,7 +17,7 @@ struct DaemonOptions {
   std::size_t slots = 1;
   std::chrono::milliseconds grace{10'000};
   std::chrono::seconds default_wall{600};
-  std::string autodriver;      // empty: beside this program, else as installed
+  std::string autodriver;  // default: beside this program
   bool allow_volatile = false;
   bool check = false;
   std::optional<std::string> print;  // --help, --version: print this and exit with 0

@@ -7,6 +7,7 @@ import contextlib
 import glob
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -91,8 +92,18 @@ def stop(p, sig=signal.SIGTERM, seconds=30):
     return p.wait(seconds)
 
 
-def boxes():
-    return glob.glob("/sys/fs/cgroup/*/milonga/box-*") + glob.glob("/sys/fs/cgroup/milonga/box-*")
+def box_of(pid):
+    """The cgroups of the box that a process is in, by inode: the next box of that slot has its own."""
+    name = re.search(r"/milonga/(box-\d+)", open(f"/proc/{pid}/cgroup", encoding="ascii").read())[1]
+    paths = glob.glob(f"/sys/fs/cgroup/*/milonga/{name}") + glob.glob(f"/sys/fs/cgroup/milonga/{name}")
+    return {path: os.stat(path).st_ino for path in paths}
+
+
+def is_there(path, inode):
+    try:
+        return os.stat(path).st_ino == inode
+    except FileNotFoundError:
+        return False
 
 
 def kill_daemon(place):
@@ -132,17 +143,21 @@ def stop_case(place):
         time.sleep(0.01)
     assert stop(p) == 0
     assert set(place.results()) == set(quick)
-    place.makefile("all:\n\t@sleep 30; echo graded\n")
+    marker = f"30.{os.getpid()}"  # seconds, that no other test sleeps
+    place.makefile(f"all:\n\t@sleep {marker}\n")
     p = place.daemon("--slots", "2", "--grace", "0.2")
     slow = place.submit(1)
-    while len(boxes()) == 0:
+    while not with_marker(marker):
         time.sleep(0.01)
+    box = box_of(with_marker(marker)[0])
+    assert box
     began = time.monotonic()
     assert stop(p) == 0
     print(f"stopped in {time.monotonic() - began:.2f} s")
     (name,) = os.listdir(f"{place.spool}/ready/default")
     assert name.startswith(f"{slow[0]:010}.i.00."), name
-    assert not boxes(), boxes()
+    assert not with_marker(marker)
+    assert not [path for path, inode in box.items() if is_there(path, inode)], box
 
 
 def second_daemon(place):
