@@ -30,11 +30,12 @@ struct Attributes {
     sigset_t none, all;
     ::sigemptyset(&none);
     ::sigfillset(&all);
-    ::posix_spawnattr_setsigmask(&attributes, &none);    // ours are blocked, for signalfd
+    ::posix_spawnattr_setsigmask(&attributes, &none);  // ours are blocked, for signalfd
     ::posix_spawnattr_setsigdefault(&attributes, &all);
     // A group of its own: Ctrl-C at the daemon's terminal is for the daemon.
     ::posix_spawnattr_setpgroup(&attributes, 0);
-    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+    ::posix_spawnattr_setflags(&attributes,
+                               POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
   }
   ~Attributes() { ::posix_spawnattr_destroy(&attributes); }
   Attributes(const Attributes&) = delete;
@@ -59,8 +60,8 @@ Result<Child> Child::spawn(const ChildPlan& plan) {
   for (const std::string& argument : plan.argv) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
   Child child;
-  const int error =
-      ::posix_spawn(&child.pid_, plan.argv[0].c_str(), &actions.actions, &attributes.attributes, argv.data(), environ);
+  const int error = ::posix_spawn(&child.pid_, plan.argv[0].c_str(), &actions.actions, &attributes.attributes,
+                                  argv.data(), environ);
   if (error != 0) return fail_errno("start", plan.argv[0], {}, error);
   // The pid is ours until we reap it, so this cannot name a stranger.
   child.pidfd_.reset(static_cast<int>(::syscall(SYS_pidfd_open, child.pid_, 0)));

@@ -15,7 +15,7 @@
 namespace milonga {
 
 struct ChildPlan {
-  std::vector<std::string> argv;              // argv[0] is looked for as a path, not in PATH
+  std::vector<std::string> argv;                 // argv[0] is looked for as a path, not in PATH
   std::vector<std::pair<int, int>> descriptors;  // ours -> the child's number; all others are closed on exec
 };
 

@@ -50,7 +50,9 @@ void EventLoop::cancel(TimerId timer) {
   arm();
 }
 
-void EventLoop::post(Callback callback) { posted_.push_back(std::move(callback)); }
+void EventLoop::post(Callback callback) {
+  posted_.push_back(std::move(callback));
+}
 
 // One timerfd, set to the earliest; disarmed when there is none.
 void EventLoop::arm() {

@@ -25,7 +25,8 @@ class EventLoop {
 
   static Result<std::unique_ptr<EventLoop>> create();
 
-  // Calls back whenever `fd` is readable (or at its end), until forget(fd). The descriptor stays the caller's.
+  // Calls back whenever `fd` is readable (or at its end), until forget(fd). The descriptor stays the
+  // caller's.
   Result<void> when_readable(int fd, Callback callback);
   void forget(int fd);
 

@@ -18,7 +18,9 @@ using Clock = std::chrono::steady_clock;
 
 constexpr milliseconds kLongestRetry{5 * 60'000};
 
-bool is_full_disk(const Error& error) { return error.code == ENOSPC || error.code == EDQUOT; }
+bool is_full_disk(const Error& error) {
+  return error.code == ENOSPC || error.code == EDQUOT;
+}
 
 std::int64_t unix_ms() {
   using namespace std::chrono;
@@ -33,7 +35,7 @@ struct Dispatcher::Work {
   std::shared_ptr<Vm> vm;
   Stage stage = Stage::initialize;
   Ending ending = Ending::commit;
-  std::string why;           // of an ending that is not commit
+  std::string why;                  // of an ending that is not commit
   Event interrupted = Event::done;  // cancelled or stopping, asked for while a verb was under way
   RunOutcome outcome;
   ReportView report;  // outcome's, read
@@ -83,7 +85,8 @@ void Dispatcher::fill_slots() {
   // One flush for all, before anything of theirs runs.
   if (auto durable = queue_.make_claims_durable(); !durable) return on_fatal_(durable.error());
   for (const WorkPtr& work : fresh) {
-    trace(*work, fmt::format("Dispatched job {}:{} [try {}]", work->claim.job.name, work->claim.job.id, work->claim.attempt - 1));
+    trace(*work, fmt::format("Dispatched job {}:{} [try {}]", work->claim.job.name, work->claim.job.id,
+                             work->claim.attempt - 1));
     enter(work, Stage::initialize);
   }
 }
@@ -110,7 +113,8 @@ void Dispatcher::call(const WorkPtr& work, Stage stage) {
   const milliseconds deadline = deadline_of(*work, stage);
   const auto answer = [this, work, stage](const Result<void>& result) {
     if (result) return on_event(work, stage, Event::done, {});
-    on_event(work, stage, is_full_disk(result.error()) ? Event::no_room : Event::failed, result.error().line());
+    on_event(work, stage, is_full_disk(result.error()) ? Event::no_room : Event::failed,
+             result.error().line());
   };
   switch (stage) {
     case Stage::initialize:
@@ -118,8 +122,10 @@ void Dispatcher::call(const WorkPtr& work, Stage stage) {
         if (vm) work->vm = *vm;
         answer(vm ? Result<void>{} : Result<void>(Unexpected(vm.error())));
       });
-    case Stage::wait: return vmm_.wait(work->vm, deadline, answer);
-    case Stage::copy_in: return vmm_.copy_in(work->vm, work->claim, deadline, answer);
+    case Stage::wait:
+      return vmm_.wait(work->vm, deadline, answer);
+    case Stage::copy_in:
+      return vmm_.copy_in(work->vm, work->claim, deadline, answer);
     case Stage::run:
       return vmm_.run_job(work->vm, work->claim, deadline, [work, answer](Result<RunOutcome> outcome) {
         if (!outcome) return answer(Unexpected(outcome.error()));
@@ -129,9 +135,12 @@ void Dispatcher::call(const WorkPtr& work, Stage stage) {
         work->report = std::move(*report);
         answer({});
       });
-    case Stage::copy_out: return vmm_.copy_out(work->vm, work->claim, deadline, answer);
-    case Stage::destroy: return vmm_.destroy(work->vm, deadline, answer);
-    case Stage::ended: return;
+    case Stage::copy_out:
+      return vmm_.copy_out(work->vm, work->claim, deadline, answer);
+    case Stage::destroy:
+      return vmm_.destroy(work->vm, deadline, answer);
+    case Stage::ended:
+      return;
   }
 }
 
@@ -142,23 +151,32 @@ void Dispatcher::on_event(const WorkPtr& work, Stage stage, Event event, const s
   work->seconds[stage_name(stage)] = std::chrono::duration<double>(Clock::now() - work->stage_began).count();
   // The texts are Tango's (Autolab's job page shows them).
   switch (stage) {
-    case Stage::initialize: trace(*work, fmt::format("Assigned job {} new VM {}", job, vm)); break;
+    case Stage::initialize:
+      trace(*work, fmt::format("Assigned job {} new VM {}", job, vm));
+      break;
     case Stage::wait:
       trace(*work, fmt::format("Job {} waiting for VM {}", job, vm));
       if (event == Event::done) trace(*work, fmt::format("VM {} ready for job {}", vm, job));
       break;
-    case Stage::copy_in: trace(*work, fmt::format("Input copied for job {} [status={}]", job, status)); break;
-    case Stage::run:
-      trace(*work, fmt::format("Job {} executed [status={}]", job, event == Event::done ? work->outcome.autodriver_status : -1));
+    case Stage::copy_in:
+      trace(*work, fmt::format("Input copied for job {} [status={}]", job, status));
       break;
-    case Stage::copy_out: trace(*work, fmt::format("Output copied for job {} [status={}]", job, status)); break;
-    default: break;
+    case Stage::run:
+      trace(*work, fmt::format("Job {} executed [status={}]", job,
+                               event == Event::done ? work->outcome.autodriver_status : -1));
+      break;
+    case Stage::copy_out:
+      trace(*work, fmt::format("Output copied for job {} [status={}]", job, status));
+      break;
+    default:
+      break;
   }
   const bool failed = event == Event::failed || event == Event::no_room;
   if (failed && work->interrupted != Event::done) event = work->interrupted;  // the failure is our own doing
   if (work->ending == Ending::commit && event != Event::done && stage != Stage::destroy) {
     if (work->why.empty()) work->why = fmt::format("{}: {}", stage_name(stage), why);
-    if (event == Event::failed || event == Event::no_room) trace(*work, fmt::format("Job {} failed: {}", job, work->why));
+    if (event == Event::failed || event == Event::no_room)
+      trace(*work, fmt::format("Job {} failed: {}", job, work->why));
   }
   work->ending = next_ending(work->ending, stage, event);
   enter(work, next_stage(stage, event));
@@ -176,7 +194,8 @@ void Dispatcher::interrupt(const WorkPtr& work, Event event, const std::string& 
 void Dispatcher::finish(const WorkPtr& work) {
   if (auto settled = settle(work); !settled) {
     if (!is_full_disk(settled.error())) return on_fatal_(settled.error());
-    log(Level::warning, fmt::format("job={} its result waits for room: {}", work->claim.job.id, settled.error().line()));
+    log(Level::warning,
+        fmt::format("job={} its result waits for room: {}", work->claim.job.id, settled.error().line()));
     if (!stopping_) {
       loop_.after(options_.full_disk_pause, [this, work] { finish(work); });
       return;
@@ -190,7 +209,8 @@ void Dispatcher::finish(const WorkPtr& work) {
 
 Result<void> Dispatcher::settle(const WorkPtr& work) {
   switch (work->ending) {
-    case Ending::commit: return commit(work);
+    case Ending::commit:
+      return commit(work);
     case Ending::cancel: {
       queue::Completion end;
       end.outcome = queue::Outcome::cancelled;
@@ -205,15 +225,15 @@ Result<void> Dispatcher::settle(const WorkPtr& work) {
       say(*work, "given back to the queue");
       return queue_.retry(work->claim, work->why, milliseconds(0), queue::Queue::Attempt::does_not_count);
     case Ending::wait_for_room:
-      log(Level::warning, fmt::format("job={} attempt={} {}; tried again when there may be room", work->claim.job.id,
-                                      work->claim.attempt, work->why));
+      log(Level::warning, fmt::format("job={} attempt={} {}; tried again when there may be room",
+                                      work->claim.job.id, work->claim.attempt, work->why));
       return queue_.retry(work->claim, "Error: " + work->why, options_.full_disk_pause,
                           queue::Queue::Attempt::does_not_count);
     case Ending::retry: {
       milliseconds delay = options_.first_retry;
       for (int i = 1; i < work->claim.attempt && delay < kLongestRetry; ++i) delay *= 8;
-      log(Level::warning, fmt::format("job={} attempt={} {}; tried again unless that was the last time", work->claim.job.id,
-                                      work->claim.attempt, work->why));
+      log(Level::warning, fmt::format("job={} attempt={} {}; tried again unless that was the last time",
+                                      work->claim.job.id, work->claim.attempt, work->why));
       // If it was the last time, this is its feedback: whoever waits for one gets one.
       TRY(write_feedback(work->claim, "Error: " + work->why, nullptr, {work->received_ms, unix_ms()}));
       return queue_.retry(work->claim, "Error: " + work->why, std::min(delay, kLongestRetry));
@@ -229,9 +249,11 @@ Result<void> Dispatcher::commit(const WorkPtr& work) {
   TRY(write_feedback(work->claim, end.reason, &work->report, {work->received_ms, unix_ms()}));
   end.feedback_name = "feedback";
   end.report_json = work->outcome.report_json;
-  end.timing_json = boost::json::serialize(boost::json::object{{"seconds", work->seconds}, {"trace", work->trace}});
+  end.timing_json =
+      boost::json::serialize(boost::json::object{{"seconds", work->seconds}, {"trace", work->trace}});
   const bool first = TRY(queue_.commit(work->claim, end));
-  say(*work, first ? fmt::format("done: {}", verdict_name(work->report.verdict)) : "another result was first, and stands");
+  say(*work, first ? fmt::format("done: {}", verdict_name(work->report.verdict))
+                   : "another result was first, and stands");
   return {};
 }
 

@@ -18,7 +18,7 @@ namespace milonga::runner {
 
 struct DispatchOptions {
   std::size_t slots = 1;
-  std::chrono::seconds default_wall{600};  // of jobs without a wall limit; the driver sets it
+  std::chrono::seconds default_wall{600};            // of jobs without a wall limit; the driver sets it
   std::chrono::milliseconds stage_deadline{60'000};  // of every stage but run and the copies
   std::chrono::milliseconds copy_deadline{120'000};
   std::chrono::milliseconds run_margin{60'000};      // beyond the job's wall limit

@@ -30,10 +30,15 @@ std::string final_reason(const ReportView& run) {
   switch (run.verdict) {
     case Verdict::ok:
     case Verdict::failed:
-    case Verdict::signaled: return "Success: Autodriver returned normally";
+    case Verdict::signaled:
+      return "Success: Autodriver returned normally";
     case Verdict::refused:
-    case Verdict::internal_error: reason = "Error: the job was not run: " + run.error; break;
-    default: reason = "Error: " + job_sentence(run); break;
+    case Verdict::internal_error:
+      reason = "Error: the job was not run: " + run.error;
+      break;
+    default:
+      reason = "Error: " + job_sentence(run);
+      break;
   }
   std::replace(reason.begin(), reason.end(), '|', '/');
   std::replace(reason.begin(), reason.end(), '\n', ' ');
@@ -44,11 +49,13 @@ Result<void> write_feedback(const queue::Claim& claim, const std::string& reason
                             const FeedbackTimes& times) {
   const std::string path = claim.work_dir + "/feedback";
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
-  out << "Autograder [" << ctime_utc(times.received_ms) << "]: Received job " << claim.job.name << ":" << claim.job.id
-      << "\nAutograder [" << ctime_utc(times.finished_ms) << "]: " << reason << "\nAutograder ["
-      << ctime_utc(times.finished_ms) << "]: Here is the output from the autograder:\n---\n";
+  out << "Autograder [" << ctime_utc(times.received_ms) << "]: Received job " << claim.job.name << ":"
+      << claim.job.id << "\nAutograder [" << ctime_utc(times.finished_ms) << "]: " << reason
+      << "\nAutograder [" << ctime_utc(times.finished_ms)
+      << "]: Here is the output from the autograder:\n---\n";
   if (run != nullptr) out << tango_headline(*run) << "\n";
-  if (std::ifstream in(claim.work_dir + "/output", std::ios::binary); in && in.peek() != std::ifstream::traits_type::eof())
+  if (std::ifstream in(claim.work_dir + "/output", std::ios::binary);
+      in && in.peek() != std::ifstream::traits_type::eof())
     out << in.rdbuf();
   out.close();
   return out ? Result<void>{} : Result<void>(fail_errno("write", path));

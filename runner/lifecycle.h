@@ -17,7 +17,9 @@ enum class Stage : std::size_t { initialize, wait, copy_in, run, copy_out, destr
 inline constexpr std::size_t kStageCount = 7;
 inline constexpr const char* kStageNames[kStageCount] = {"initialize", "wait",    "copyIn", "run",
                                                          "copyOut",    "destroy", "ended"};
-constexpr const char* stage_name(Stage s) { return kStageNames[static_cast<std::size_t>(s)]; }
+constexpr const char* stage_name(Stage s) {
+  return kStageNames[static_cast<std::size_t>(s)];
+}
 
 enum class Event : std::size_t {
   done,       // the stage's verb succeeded
@@ -31,6 +33,7 @@ inline constexpr std::size_t kEventCount = 5;
 // What becomes of the job when its VM is gone.
 enum class Ending { commit, retry, wait_for_room, cancel, give_back };
 
+// clang-format off
 inline constexpr std::array<std::array<Stage, kEventCount>, kStageCount> kNextStage = {{
     //  done              failed           no_room          cancelled        stopping
     {{Stage::wait,     Stage::ended,    Stage::ended,    Stage::ended,    Stage::ended}},    // initialize: there is no VM yet
@@ -41,6 +44,7 @@ inline constexpr std::array<std::array<Stage, kEventCount>, kStageCount> kNextSt
     {{Stage::ended,    Stage::ended,    Stage::ended,    Stage::ended,    Stage::ended}},    // destroy: the janitor takes what stays
     {{Stage::ended,    Stage::ended,    Stage::ended,    Stage::ended,    Stage::ended}},    // ended is final
 }};
+// clang-format on
 
 constexpr Stage next_stage(Stage stage, Event event) {
   return kNextStage[static_cast<std::size_t>(stage)][static_cast<std::size_t>(event)];
@@ -51,11 +55,16 @@ constexpr Stage next_stage(Stage stage, Event event) {
 constexpr Ending next_ending(Ending so_far, Stage stage, Event event) {
   if (so_far != Ending::commit || stage == Stage::destroy || stage == Stage::ended) return so_far;
   switch (event) {
-    case Event::done: return Ending::commit;
-    case Event::failed: return Ending::retry;
-    case Event::no_room: return Ending::wait_for_room;
-    case Event::cancelled: return Ending::cancel;
-    case Event::stopping: return Ending::give_back;
+    case Event::done:
+      return Ending::commit;
+    case Event::failed:
+      return Ending::retry;
+    case Event::no_room:
+      return Ending::wait_for_room;
+    case Event::cancelled:
+      return Ending::cancel;
+    case Event::stopping:
+      return Ending::give_back;
   }
   return so_far;
 }

@@ -42,18 +42,20 @@ Result<UniqueFd> stop_signals() {
 
 void kill_orphan(const queue::Job& job, int attempt, const std::string& work_dir) {
   if (!wait_for_orphan(work_dir, kOrphanDeadline))
-    log(Level::error, fmt::format("job={} attempt={} its autodriver is still alive; look for it with: fuser {}/lock", job.id,
-                                  attempt, work_dir));
+    log(Level::error,
+        fmt::format("job={} attempt={} its autodriver is still alive; look for it with: fuser {}/lock",
+                    job.id, attempt, work_dir));
 }
 
 Result<void> recover(queue::Queue& queue) {
   const queue::Recovery r = TRY(queue.become_runner(true, kill_orphan));
   for (const std::string& note : r.notes) log(Level::warning, note);
   const queue::Stats s = TRY(queue.stats());
-  log(Level::info, fmt::format("{} waiting, {} done, {} bad; recovered: {} offered again, {} finished, {} cancelled, "
-                               "{} given up, {} set aside, {} unfinished files removed",
-                               s.waiting, s.done, s.bad, r.requeued, r.finished, r.cancelled, r.gave_up, r.quarantined,
-                               r.removed_tmp));
+  log(Level::info,
+      fmt::format("{} waiting, {} done, {} bad; recovered: {} offered again, {} finished, {} cancelled, "
+                  "{} given up, {} set aside, {} unfinished files removed",
+                  s.waiting, s.done, s.bad, r.requeued, r.finished, r.cancelled, r.gave_up, r.quarantined,
+                  r.removed_tmp));
   return {};
 }
 
@@ -61,7 +63,8 @@ Result<void> serve(const DaemonOptions& options) {
   auto queue = TRY(open_queue(options));
   if (options.check) {
     const queue::Stats s = TRY(queue->stats());
-    fmt::print("{}: {} waiting, {} running, {} done, {} bad\n", options.spool, s.waiting, s.running, s.done, s.bad);
+    fmt::print("{}: {} waiting, {} running, {} done, {} bad\n", options.spool, s.waiting, s.running, s.done,
+               s.bad);
     return {};
   }
   UniqueFd signals = TRY(stop_signals());
@@ -84,10 +87,12 @@ Result<void> serve(const DaemonOptions& options) {
     signalfd_siginfo info{};
     (void)!::read(signals.get(), &info, sizeof info);
     // A second signal does not wait for anything.
-    dispatcher.stop(dispatcher.stopping() ? std::chrono::milliseconds(0) : options.grace, [&] { loop->stop(); });
+    dispatcher.stop(dispatcher.stopping() ? std::chrono::milliseconds(0) : options.grace,
+                    [&] { loop->stop(); });
   }));
   loop->post([&] { dispatcher.on_news(); });
-  log(Level::info, fmt::format("ready: spool {}, {} slots, driver {}", options.spool, options.slots, options.driver));
+  log(Level::info,
+      fmt::format("ready: spool {}, {} slots, driver {}", options.spool, options.slots, options.driver));
   TRY(loop->run());
   if (outcome) log(Level::info, "stopped");
   return outcome;

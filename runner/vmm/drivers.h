@@ -14,7 +14,7 @@
 namespace milonga::runner {
 
 struct DriverSetting {
-  std::string autodriver;                   // path; for drivers that run it here
+  std::string autodriver;  // path; for drivers that run it here
   std::chrono::seconds default_wall{600};
 };
 

@@ -43,8 +43,8 @@ struct LocalVm : Vm {
   [[nodiscard]] std::string instance_name() const override { return name; }
 
   std::string name;
-  Child child;                  // autodriver, while a run is under way
-  UniqueFd lifeline;            // write end of its standard input
+  Child child;        // autodriver, while a run is under way
+  UniqueFd lifeline;  // write end of its standard input
   EventLoop::TimerId deadline = 0, kill_timer = 0;
   std::string stopped_because;  // "cancelled" or "deadline ..."; empty: it ends by itself
 };
@@ -66,7 +66,8 @@ class LocalVmm : public Vmm {
     auto copied = std::make_shared<Result<void>>(copy_files(claim));
     loop_.post([vm, copied, done = std::move(done)] { done(std::move(*copied)); });
   }
-  void run_job(std::shared_ptr<Vm> vm, const queue::Claim& claim, Deadline deadline, Done<RunOutcome> done) override;
+  void run_job(std::shared_ptr<Vm> vm, const queue::Claim& claim, Deadline deadline,
+               Done<RunOutcome> done) override;
   void copy_out(std::shared_ptr<Vm>, const queue::Claim& claim, Deadline, Done<void> done) override {
     std::error_code error;
     const bool there = fs::is_regular_file(claim.work_dir + "/output", error);
@@ -80,10 +81,14 @@ class LocalVmm : public Vmm {
     living_.erase(local.name);
     loop_.post([vm, done = std::move(done)] { done({}); });
   }
-  void cancel(const std::shared_ptr<Vm>& vm) override { stop(std::static_pointer_cast<LocalVm>(vm), "cancelled"); }
+  void cancel(const std::shared_ptr<Vm>& vm) override {
+    stop(std::static_pointer_cast<LocalVm>(vm), "cancelled");
+  }
 
   void list(Deadline, Done<std::vector<std::string>> done) override {
-    loop_.post([names = std::vector<std::string>(living_.begin(), living_.end()), done = std::move(done)] { done(names); });
+    loop_.post([names = std::vector<std::string>(living_.begin(), living_.end()), done = std::move(done)] {
+      done(names);
+    });
   }
   void exists(const std::string& name, Deadline, Done<bool> done) override {
     loop_.post([there = living_.contains(name), done = std::move(done)] { done(there); });
@@ -127,7 +132,8 @@ Result<void> LocalVmm::copy_files(const queue::Claim& claim) {
   UniqueFd root(::open(top.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!root.valid()) return fail_errno("create", top.string());
   for (const queue::InputFile& file : claim.job.files) {
-    for (std::size_t slash = file.path.find('/'); slash != std::string::npos; slash = file.path.find('/', slash + 1))
+    for (std::size_t slash = file.path.find('/'); slash != std::string::npos;
+         slash = file.path.find('/', slash + 1))
       if (::mkdirat(root.get(), file.path.substr(0, slash).c_str(), 0755) != 0 && errno != EEXIST)
         return fail_errno("create a folder for", file.path);
     open_how how{};
@@ -147,7 +153,8 @@ Result<std::vector<std::string>> LocalVmm::command_line(const queue::Claim& clai
   if (box.limits[LimitId::wall] == 0)
     box.limits[LimitId::wall] = static_cast<std::uint64_t>(options_.default_wall.count()) * kSecond;
   std::vector<std::string> argv = autodriver_arguments(box);
-  argv.insert(argv.begin(), {options_.autodriver, "--stream", "--lifeline", "--report", claim.work_dir + "/report.json"});
+  argv.insert(argv.begin(),
+              {options_.autodriver, "--stream", "--lifeline", "--report", claim.work_dir + "/report.json"});
   argv.push_back(claim.work_dir + "/input/" + claim.job.directory);
   if (!claim.job.command.empty()) {
     argv.insert(argv.end(), {"--command", "--"});
@@ -164,7 +171,8 @@ Result<void> LocalVmm::start(LocalVm& vm, const queue::Claim& claim) {
   UniqueFd their_end(pipe[0]);
   vm.lifeline.reset(pipe[1]);
   const auto open_new = [&](const char* name) {
-    return UniqueFd(::open((claim.work_dir + "/" + name).c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640));
+    return UniqueFd(::open((claim.work_dir + "/" + name).c_str(),
+                           O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640));
   };
   UniqueFd output = open_new("output"), errors = open_new("errors"), lock = open_new("lock");
   if (!output.valid() || !errors.valid() || !lock.valid()) return fail_errno("write to", claim.work_dir);
@@ -175,7 +183,8 @@ Result<void> LocalVmm::start(LocalVm& vm, const queue::Claim& claim) {
   return {};
 }
 
-void LocalVmm::run_job(std::shared_ptr<Vm> any, const queue::Claim& claim, Deadline deadline, Done<RunOutcome> done) {
+void LocalVmm::run_job(std::shared_ptr<Vm> any, const queue::Claim& claim, Deadline deadline,
+                       Done<RunOutcome> done) {
   auto vm = std::static_pointer_cast<LocalVm>(any);
   if (auto started = start(*vm, claim); !started)
     return loop_.post([error = started.error(), done = std::move(done)] { done(Unexpected(error)); });
@@ -229,10 +238,13 @@ Result<RunOutcome> LocalVmm::outcome(LocalVm& vm, int status, const std::string&
   const auto failed = [&](std::string what) {
     return Unexpected(Error{std::move(what), {}, is_full(work_dir) ? ENOSPC : 0});
   };
-  if (!WIFEXITED(status)) return failed(fmt::format("autodriver was killed by signal {}{}", WTERMSIG(status), said()));
+  if (!WIFEXITED(status))
+    return failed(fmt::format("autodriver was killed by signal {}{}", WTERMSIG(status), said()));
   out.autodriver_status = WEXITSTATUS(status);
   const auto report = parse_report(out.report_json);
-  if (!report) return failed(fmt::format("autodriver ended with {} and left no report{}", out.autodriver_status, said()));
+  if (!report)
+    return failed(
+        fmt::format("autodriver ended with {} and left no report{}", out.autodriver_status, said()));
   if (report->verdict == Verdict::internal_error) return failed("autodriver failed: " + report->error);
   if (report->verdict == Verdict::cancelled) return fail("autodriver was stopped by somebody else");
   return out;

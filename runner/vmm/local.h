@@ -16,9 +16,9 @@
 namespace milonga::runner {
 
 struct LocalOptions {
-  std::string autodriver;                       // path of the program
-  std::chrono::seconds default_wall{600};       // for jobs without a wall limit
-  std::string prefix = "local";                 // of instance names
+  std::string autodriver;                  // path of the program
+  std::chrono::seconds default_wall{600};  // for jobs without a wall limit
+  std::string prefix = "local";            // of instance names
 };
 
 // Both references must outlive the driver.

@@ -28,7 +28,7 @@ template <class T>
 using Done = std::function<void(Result<T>)>;
 
 struct RunOutcome {
-  std::string report_json;  // autodriver's report
+  std::string report_json;    // autodriver's report
   int autodriver_status = 0;  // 0 ran, 1 usage, 2 time limit, 3 refused or OS error (Tango's codes)
 };
 
@@ -46,11 +46,14 @@ class Vmm {
   virtual void initialize(const std::string& image, Deadline deadline, Done<std::shared_ptr<Vm>> done) = 0;
   virtual void wait(std::shared_ptr<Vm> vm, Deadline deadline, Done<void> done) = 0;
   // Brings the claim's input files into the VM.
-  virtual void copy_in(std::shared_ptr<Vm> vm, const queue::Claim& claim, Deadline deadline, Done<void> done) = 0;
+  virtual void copy_in(std::shared_ptr<Vm> vm, const queue::Claim& claim, Deadline deadline,
+                       Done<void> done) = 0;
   // Runs the job; its output is seen in <claim.work_dir>/output while it runs where the driver can.
-  virtual void run_job(std::shared_ptr<Vm> vm, const queue::Claim& claim, Deadline deadline, Done<RunOutcome> done) = 0;
+  virtual void run_job(std::shared_ptr<Vm> vm, const queue::Claim& claim, Deadline deadline,
+                       Done<RunOutcome> done) = 0;
   // Leaves the whole output in <claim.work_dir>/output.
-  virtual void copy_out(std::shared_ptr<Vm> vm, const queue::Claim& claim, Deadline deadline, Done<void> done) = 0;
+  virtual void copy_out(std::shared_ptr<Vm> vm, const queue::Claim& claim, Deadline deadline,
+                        Done<void> done) = 0;
   // Always possible, in every state; nothing of the VM is left afterwards.
   virtual void destroy(std::shared_ptr<Vm> vm, Deadline deadline, Done<void> done) = 0;
   // Stops a verb under way on this VM; its `done` is called with "cancelled".
@@ -61,7 +64,8 @@ class Vmm {
   virtual void exists(const std::string& instance_name, Deadline deadline, Done<bool> done) = 0;
   virtual void images(Deadline deadline, Done<std::vector<std::string>> done) = 0;
   // The output so far, at most `limit` bytes from `offset`.
-  virtual void partial_output(std::shared_ptr<Vm> vm, std::uint64_t offset, std::size_t limit, Deadline deadline, Done<std::string> done) = 0;
+  virtual void partial_output(std::shared_ptr<Vm> vm, std::uint64_t offset, std::size_t limit,
+                              Deadline deadline, Done<std::string> done) = 0;
 };
 
 }  // namespace milonga::runner

@@ -34,7 +34,8 @@ std::string output_of(const std::string& script) {
   write_end.reset();
   std::string text;
   char buffer[512];
-  for (ssize_t n; (n = ::read(read_end.get(), buffer, sizeof buffer)) > 0;) text.append(buffer, static_cast<std::size_t>(n));
+  for (ssize_t n; (n = ::read(read_end.get(), buffer, sizeof buffer)) > 0;)
+    text.append(buffer, static_cast<std::size_t>(n));
   if (child) (void)status_of(*child);
   return text;
 }
@@ -81,8 +82,10 @@ TEST(Child, HasTheDescriptorsThatWerePassedAlsoIfTheySwapNumbers) {
   ASSERT_EQ(::write(a[1], "A\n", 2), 2);
   ASSERT_EQ(::write(b[1], "B\n", 2), 2);
   UniqueFd from_a(::fcntl(a[0], F_DUPFD_CLOEXEC, 8)), from_b(::fcntl(b[0], F_DUPFD_CLOEXEC, 9));
-  const std::string crossed = fmt::format("read x <&{}; read y <&{}; test $x$y = BA", from_a.get(), from_b.get());
-  auto child = Child::spawn({{"/bin/sh", "-c", crossed}, {{from_a.get(), from_b.get()}, {from_b.get(), from_a.get()}}});
+  const std::string crossed =
+      fmt::format("read x <&{}; read y <&{}; test $x$y = BA", from_a.get(), from_b.get());
+  auto child = Child::spawn(
+      {{"/bin/sh", "-c", crossed}, {{from_a.get(), from_b.get()}, {from_b.get(), from_a.get()}}});
   ASSERT_TRUE(child);
   EXPECT_EQ(status_of(*child), 0);
   for (const int fd : {a[0], a[1], b[0], b[1]}) ::close(fd);

@@ -24,16 +24,20 @@ struct ScriptedVm : Vm {
   [[nodiscard]] std::string instance_name() const override { return "scripted-1-default"; }
 };
 
-// Does `act` at the stage `at` in the first `times` attempts, and works otherwise. Hanging ends by cancel() or the deadline.
+// Does `act` at the stage `at` in the first `times` attempts, and works otherwise. Hanging ends by cancel()
+// or the deadline.
 class ScriptedVmm : public Vmm {
  public:
-  ScriptedVmm(EventLoop& loop, Stage at, Act act, int times) : loop_(loop), at_(at), act_(act), times_(times) {}
+  ScriptedVmm(EventLoop& loop, Stage at, Act act, int times)
+      : loop_(loop), at_(at), act_(act), times_(times) {}
 
   void initialize(const std::string&, Deadline d, Done<std::shared_ptr<Vm>> done) override {
     ++made;
     play<std::shared_ptr<Vm>>(Stage::initialize, d, std::make_shared<ScriptedVm>(), std::move(done));
   }
-  void wait(std::shared_ptr<Vm>, Deadline d, Done<void> done) override { play(Stage::wait, d, std::move(done)); }
+  void wait(std::shared_ptr<Vm>, Deadline d, Done<void> done) override {
+    play(Stage::wait, d, std::move(done));
+  }
   void copy_in(std::shared_ptr<Vm>, const queue::Claim&, Deadline d, Done<void> done) override {
     play(Stage::copy_in, d, std::move(done));
   }
@@ -63,21 +67,33 @@ class ScriptedVmm : public Vmm {
   }
   void list(Deadline, Done<std::vector<std::string>> done) override { done(std::vector<std::string>{}); }
   void exists(const std::string&, Deadline, Done<bool> done) override { done(false); }
-  void images(Deadline, Done<std::vector<std::string>> done) override { done(std::vector<std::string>{"default"}); }
-  void partial_output(std::shared_ptr<Vm>, std::uint64_t, std::size_t, Deadline, Done<std::string> done) override { done(""); }
+  void images(Deadline, Done<std::vector<std::string>> done) override {
+    done(std::vector<std::string>{"default"});
+  }
+  void partial_output(std::shared_ptr<Vm>, std::uint64_t, std::size_t, Deadline,
+                      Done<std::string> done) override {
+    done("");
+  }
 
   int made = 0, destroyed = 0, runs = 0;
 
  private:
   template <class T>
   void play(Stage stage, Deadline deadline, T good, Done<T> done) {
-    if (stage != at_ || times_ <= 0 || act_ == Act::work || act_ == Act::refuse || act_ == Act::babble || act_ == Act::fill)
+    if (stage != at_ || times_ <= 0 || act_ == Act::work || act_ == Act::refuse || act_ == Act::babble ||
+        act_ == Act::fill)
       return loop_.post([good, done = std::move(done)] { done(good); });
     --times_;
-    if (act_ == Act::fail) return loop_.post([done = std::move(done)] { done(milonga::fail("the platform says no")); });
-    if (act_ == Act::no_room) return loop_.post([done = std::move(done)] { done(Unexpected(Error{"the disk is full", {}, ENOSPC})); });
+    if (act_ == Act::fail)
+      return loop_.post([done = std::move(done)] { done(milonga::fail("the platform says no")); });
+    if (act_ == Act::no_room)
+      return loop_.post([done = std::move(done)] {
+        done(Unexpected(Error{"the disk is full", {}, ENOSPC}));
+      });
     hanging_ = [done](const std::string& why) { done(milonga::fail(why)); };
-    loop_.after(deadline, [this] { if (auto h = std::exchange(hanging_, nullptr)) h("deadline passed"); });
+    loop_.after(deadline, [this] {
+      if (auto h = std::exchange(hanging_, nullptr)) h("deadline passed");
+    });
   }
   void play(Stage stage, Deadline deadline, Done<void> done) {
     play<int>(stage, deadline, 0, [done = std::move(done)](Result<int> r) {
@@ -138,7 +154,10 @@ class DispatcherTest : public ::testing::Test {
       look();
       loop_->after(milliseconds(5), again);
     };
-    loop_->after(milliseconds(10'000), [&] { ADD_FAILURE() << "the job never ended"; loop_->stop(); });
+    loop_->after(milliseconds(10'000), [&] {
+      ADD_FAILURE() << "the job never ended";
+      loop_->stop();
+    });
     loop_->post([&] {
       again();
       if (during) loop_->after(milliseconds(10), [&] { during(dispatcher); });
@@ -211,7 +230,8 @@ TEST_F(DispatcherTest, CancelInAnyVerbEndsTheJobAsCancelled) {
   for (const Stage stage : {Stage::wait, Stage::copy_in, Stage::run, Stage::copy_out}) {
     SCOPED_TRACE(stage_name(stage));
     ScriptedVmm vmm(*loop_, stage, Act::hang, 99);
-    const auto result = run(vmm, [&](Dispatcher&) { EXPECT_EQ(*queue_->cancel(id_, "uid:0"), queue::CancelAnswer::cancelling); });
+    const auto result = run(
+        vmm, [&](Dispatcher&) { EXPECT_EQ(*queue_->cancel(id_, "uid:0"), queue::CancelAnswer::cancelling); });
     EXPECT_EQ(result.outcome, queue::Outcome::cancelled);
     EXPECT_EQ(vmm.destroyed, 1);
     std::ifstream f(result.feedback_path);
@@ -271,7 +291,9 @@ TEST_F(DispatcherTest, AReportThatIsNoneCostsAnAttemptAndNotTheDaemon) {
     const auto result = run(vmm);
     EXPECT_EQ(result.outcome, times == 1 ? queue::Outcome::graded : queue::Outcome::gave_up);
     EXPECT_EQ(result.attempt, times == 1 ? 2 : 3);
-    if (times != 1) { EXPECT_THAT(result.reason, HasSubstr("run: the driver's report is none")); }
+    if (times != 1) {
+      EXPECT_THAT(result.reason, HasSubstr("run: the driver's report is none"));
+    }
     EXPECT_EQ(vmm.destroyed, result.attempt);
     TearDown();
     SetUp();

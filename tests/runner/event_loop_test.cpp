@@ -11,12 +11,17 @@ namespace {
 
 using std::chrono::milliseconds;
 
-std::unique_ptr<EventLoop> a_loop() { return std::move(*EventLoop::create()); }
+std::unique_ptr<EventLoop> a_loop() {
+  return std::move(*EventLoop::create());
+}
 
 TEST(EventLoop, TimersRunInTheOrderOfTheirTimesAndCancelledOnesDoNot) {
   auto loop = a_loop();
   std::vector<int> order;
-  loop->after(milliseconds(30), [&] { order.push_back(3); loop->stop(); });
+  loop->after(milliseconds(30), [&] {
+    order.push_back(3);
+    loop->stop();
+  });
   loop->after(milliseconds(10), [&] { order.push_back(1); });
   loop->after(milliseconds(20), [&] { order.push_back(2); });
   loop->cancel(loop->after(milliseconds(15), [&] { order.push_back(9); }));
@@ -28,7 +33,10 @@ TEST(EventLoop, APostedCallRunsAfterTheCallerNotInside) {
   auto loop = a_loop();
   std::vector<int> order;
   loop->post([&] {
-    loop->post([&] { order.push_back(2); loop->stop(); });
+    loop->post([&] {
+      order.push_back(2);
+      loop->stop();
+    });
     order.push_back(1);
   });
   ASSERT_TRUE(loop->run());
@@ -66,8 +74,14 @@ TEST(EventLoop, AnEventOfAForgottenDescriptorDoesNotReachItsSuccessor) {
     ASSERT_EQ(::dup2(silent[0], other), other);
     ASSERT_TRUE(loop->when_readable(other, [] { ADD_FAILURE() << "nothing was written to this one"; }));
   };
-  ASSERT_TRUE(loop->when_readable(one[0], [&] { replace(two[0]); loop->forget(one[0]); }));
-  ASSERT_TRUE(loop->when_readable(two[0], [&] { replace(one[0]); loop->forget(two[0]); }));
+  ASSERT_TRUE(loop->when_readable(one[0], [&] {
+    replace(two[0]);
+    loop->forget(one[0]);
+  }));
+  ASSERT_TRUE(loop->when_readable(two[0], [&] {
+    replace(one[0]);
+    loop->forget(two[0]);
+  }));
   ASSERT_EQ(::write(one[1], "x", 1), 1);
   ASSERT_EQ(::write(two[1], "x", 1), 1);
   loop->after(milliseconds(50), [&] { loop->stop(); });

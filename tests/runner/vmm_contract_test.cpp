@@ -51,7 +51,8 @@ class VmmContract : public ::testing::TestWithParam<std::size_t> {
     EXPECT_TRUE(queue_->submit(job, lab));
     EXPECT_TRUE(queue_->take_changes());
     auto taken = queue_->claim();
-    if (!taken || !*taken) throw std::runtime_error(taken ? "the job was not offered; see bad/" : taken.error().line());
+    if (!taken || !*taken)
+      throw std::runtime_error(taken ? "the job was not offered; see bad/" : taken.error().line());
     return std::move(**taken);
   }
   // Runs the loop until the verb has answered.
@@ -69,12 +70,14 @@ class VmmContract : public ::testing::TestWithParam<std::size_t> {
     return answer ? std::move(*answer) : Result<T>(fail("the verb never answered"));
   }
   std::shared_ptr<Vm> ready_vm() {
-    auto vm = wait<std::shared_ptr<Vm>>([&](auto done) { vmm_->initialize("default", milliseconds(30'000), done); });
+    auto vm = wait<std::shared_ptr<Vm>>(
+        [&](auto done) { vmm_->initialize("default", milliseconds(30'000), done); });
     EXPECT_TRUE(vm);
     EXPECT_TRUE(wait<void>([&](auto done) { vmm_->wait(*vm, milliseconds(30'000), done); }));
     return *vm;
   }
-  Result<RunOutcome> run(const std::shared_ptr<Vm>& vm, const queue::Claim& c, milliseconds deadline = milliseconds(30'000)) {
+  Result<RunOutcome> run(const std::shared_ptr<Vm>& vm, const queue::Claim& c,
+                         milliseconds deadline = milliseconds(30'000)) {
     return wait<RunOutcome>([&](auto done) { vmm_->run_job(vm, c, deadline, done); });
   }
   void copy_in(const std::shared_ptr<Vm>& vm, const queue::Claim& c) {
@@ -83,7 +86,8 @@ class VmmContract : public ::testing::TestWithParam<std::size_t> {
   }
   void destroy(const std::shared_ptr<Vm>& vm) {
     EXPECT_TRUE(wait<void>([&](auto done) { vmm_->destroy(vm, milliseconds(30'000), done); }));
-    EXPECT_FALSE(*wait<bool>([&](auto done) { vmm_->exists(vm->instance_name(), milliseconds(5'000), done); }));
+    EXPECT_FALSE(
+        *wait<bool>([&](auto done) { vmm_->exists(vm->instance_name(), milliseconds(5'000), done); }));
   }
   static std::string read(const fs::path& path) {
     std::ifstream f(path);
@@ -150,8 +154,10 @@ TEST_P(VmmContract, OutputIsSeenWhileTheJobRuns) {
   std::function<void()> look = [&] {
     vmm_->partial_output(vm, 0, 100, milliseconds(5'000), [&](Result<std::string> text) {
       seen = text ? *text : "";
-      if (seen.empty()) loop_->after(milliseconds(20), look);
-      else vmm_->cancel(vm);
+      if (seen.empty())
+        loop_->after(milliseconds(20), look);
+      else
+        vmm_->cancel(vm);
     });
   };
   loop_->after(milliseconds(20), look);
@@ -180,9 +186,10 @@ std::vector<std::size_t> all_drivers() {
   for (std::size_t i = 0; i < drivers().size(); ++i) all.push_back(i);
   return all;
 }
-static std::string driver_name(const ::testing::TestParamInfo<std::size_t>& tested) { return drivers()[tested.param].name; }
-INSTANTIATE_TEST_SUITE_P(Drivers, VmmContract, ::testing::ValuesIn(all_drivers()),
-                         driver_name);
+static std::string driver_name(const ::testing::TestParamInfo<std::size_t>& tested) {
+  return drivers()[tested.param].name;
+}
+INSTANTIATE_TEST_SUITE_P(Drivers, VmmContract, ::testing::ValuesIn(all_drivers()), driver_name);
 
 }  // namespace
 }  // namespace milonga::runner
