@@ -1,7 +1,6 @@
 #include "tests/queue/crash_disk.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace milonga::queue {
 namespace {
@@ -15,16 +14,14 @@ std::string parent_of(const std::string& path) {
 }
 std::string name_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
-// "tmp/job.e1p2.7" -> "tmp/job", "done/0/3.1.out" -> "done/*/out": what it is, not which one this time.
-std::string shape_of(const std::string& path) {
+// "tmp/job.e1p2.7" -> "tmp/job", "ready/default" -> "ready/*": what a line of code syncs, not which one this time.
+std::string site_of(const std::string& kind, const std::string& path) {
   const auto slash = path.find('/');
-  if (slash == std::string::npos) return path;
-  const std::string top = path.substr(0, slash), name = name_of(path);
-  if (top == "tmp") return "tmp/" + name.substr(0, name.find('.'));
-  if (path.find('/', slash + 1) == std::string::npos) return top + "/*";
-  if (top == "done") return "done/*/" + name.substr(name.rfind('.') + 1);
-  if (name == "lock" || name.ends_with(".cancel")) return top + "/*/" + (name == "lock" ? name : "cancel");
-  return top + "/*/*";
+  if (slash == std::string::npos) return kind + " " + path;
+  const std::string top = path.substr(0, slash);
+  if (top == "tmp") return kind + " tmp/" + path.substr(slash + 1, path.find('.') - slash - 1);
+  if (top == "id") return kind + " id/*";
+  return kind + " " + top + "/*";
 }
 
 }  // namespace
@@ -32,6 +29,13 @@ std::string shape_of(const std::string& path) {
 CrashFs::CrashFs(std::shared_ptr<Observer> observer) : observer_(std::move(observer)) {
   inodes_.emplace_back();
   inodes_[0].directory = true;
+}
+
+bool CrashFs::step() {
+  if (!crashed_ && crash_at_ >= 0 && operations_ == crash_at_) crashed_ = true;
+  if (crashed_) return false;
+  ++operations_;
+  return true;
 }
 
 int CrashFs::find(const std::string& path) const {
@@ -82,7 +86,8 @@ void CrashFs::sync_directory(int inode) {
   pending_ = std::move(left);
 }
 
-bool CrashFs::is_broken(const std::string& site) {
+bool CrashFs::is_broken(const std::string& kind, const std::string& path) {
+  const std::string site = site_of(kind, path);
   sites_seen.insert(site);
   return broken_sites.contains(site);
 }
@@ -142,23 +147,23 @@ class CrashDisk : public Disk {
       : fs_(std::move(fs)), owner_("e" + std::to_string(fs_->epoch_) + "p" + std::to_string(++fs_->processes_)) {}
 
   Result<int> create(const std::string& path) override {
-    TRY(step(Need::room));
+    if (!fs_->step()) return off();
     const int dir = fs_->find(parent_of(path));
     if (dir < 0) return error(ENOENT, path);
     if (fs_->find(path) >= 0) return error(EEXIST, path);
     const int handle = fs_->next_handle_++;
-    fs_->files_[handle] = add(dir, path, false);
+    fs_->files_[handle] = add(dir, name_of(path), false);
     path_of_[handle] = path;
     return handle;
   }
   Result<void> write(int file, std::string_view bytes) override {
-    TRY(step(Need::room));
+    if (!fs_->step()) return off();
     auto& inode = at(fs_->files_.at(file));
     inode.data += bytes;
     inode.is_synced = bytes.empty() && inode.is_synced;
     return {};
   }
-  Result<void> sync_file(int file) override { return sync_inode(fs_->files_.at(file), "file", path_of_[file]); }
+  Result<void> sync_file(int file) override { return sync_inode(fs_->files_.at(file), "sync_file", path_of_[file]); }
   void close_file(int file) override {
     fs_->files_.erase(file);
     path_of_.erase(file);
@@ -166,49 +171,47 @@ class CrashDisk : public Disk {
   Result<void> sync_path(const std::string& path) override {
     const int inode = fs_->find(path);
     if (inode < 0) return error(ENOENT, path);
-    return sync_inode(inode, "file", path);
+    return sync_inode(inode, "sync_path", path);
   }
   Result<void> sync_directory(const std::string& path) override {
-    TRY(step(Need::flush));
+    if (!fs_->step()) return off();
     const int inode = fs_->find(path);
     if (inode < 0) return error(ENOENT, path);
-    if (!is_broken("directory", path)) fs_->sync_directory(inode);
+    if (!fs_->is_broken("sync_directory", path)) fs_->sync_directory(inode);
     return {};
   }
   Result<void> rename(const std::string& from, const std::string& to) override {
-    TRY(step(Need::room));
+    if (!fs_->step()) return off();
     const int inode = fs_->find(from), from_dir = fs_->find(parent_of(from)), to_dir = fs_->find(parent_of(to));
     if (inode < 0 || to_dir < 0) return error(ENOENT, from);
     if (fs_->find(to) >= 0) return error(EEXIST, to);
     at(from_dir).names.erase(name_of(from));
     at(to_dir).names[name_of(to)] = inode;
-    last_ = "rename " + shape_of(from) + " to " + shape_of(to);
     fs_->log({CrashFs::Kind::move, to_dir, name_of(to), inode, from_dir, name_of(from), false});
     return {};
   }
   Result<void> link(const std::string& from, const std::string& to) override {
-    TRY(step(Need::room));
+    if (!fs_->step()) return off();
     const int inode = fs_->find(from), dir = fs_->find(parent_of(to));
     if (inode < 0 || dir < 0) return error(ENOENT, from);
     if (fs_->find(to) >= 0) return error(EEXIST, to);
     at(dir).names[name_of(to)] = inode;
-    last_ = "link " + shape_of(to);
     fs_->log({CrashFs::Kind::add, dir, name_of(to), inode, -1, {}, false});
     return {};
   }
   Result<void> unlink(const std::string& path) override { return remove(path, false); }
   Result<void> make_directory(const std::string& path) override {
-    TRY(step(Need::room));
+    if (!fs_->step()) return off();
     const int dir = fs_->find(parent_of(path));
     if (dir < 0) return error(ENOENT, path);
     if (fs_->find(path) >= 0) return error(EEXIST, path);
-    add(dir, path, true);
+    add(dir, name_of(path), true);
     return {};
   }
   Result<void> remove_directory(const std::string& path) override { return remove(path, true); }
   Result<void> remove_tree(const std::string& path) override {
     const int inode = fs_->find(path);
-    if (inode < 0) return is_off() ? Result<void>(off()) : Result<void>{};
+    if (inode < 0) return fs_->crashed_ ? Result<void>(off()) : Result<void>{};
     const auto names = at(inode).names;  // a copy: we remove from it
     for (const auto& [name, child] : names) {
       if (at(child).directory) TRY(remove_tree(path + "/" + name));
@@ -217,7 +220,7 @@ class CrashDisk : public Disk {
     return at(inode).directory ? remove(path, true) : remove(path, false);
   }
   Result<std::vector<std::string>> list(const std::string& path) override {
-    if (is_off()) return off();
+    if (fs_->crashed_) return off();
     const int inode = fs_->find(path);
     if (inode < 0) return error(ENOENT, path);
     if (!at(inode).directory) return error(ENOTDIR, path);
@@ -226,21 +229,21 @@ class CrashDisk : public Disk {
     return names;
   }
   Result<std::string> read(const std::string& path, std::uint64_t limit) override {
-    if (is_off()) return off();
+    if (fs_->crashed_) return off();
     const int inode = fs_->find(path);
     if (inode < 0) return error(ENOENT, path);
     if (at(inode).data.size() > limit) return error(EFBIG, path);
     return at(inode).data;
   }
   Result<FileInfo> info(const std::string& path) override {
-    if (is_off()) return off();
+    if (fs_->crashed_) return off();
     const int inode = fs_->find(path);
     if (inode < 0) return FileInfo{};
     return FileInfo{true, at(inode).directory, at(inode).data.size()};
   }
   Result<void> copy_out(const std::string& path, int) override { return error(ENOSYS, path); }
   Result<void> publish(const std::string& target, const std::string& from) override {
-    TRY(step(Need::room));
+    if (!fs_->step()) return off();
     if (fs_->find(from) < 0) return error(ENOENT, from);
     fs_->observer_->published[target].insert(at(fs_->find(from)).data);
     return {};
@@ -255,50 +258,24 @@ class CrashDisk : public Disk {
     std::string path_;
   };
   Result<std::unique_ptr<Lock>> lock(const std::string& path) override {
-    TRY(step(Need::room));
+    if (!fs_->step()) return off();
     const int dir = fs_->find(parent_of(path));
     if (dir < 0) return error(ENOENT, path);
-    if (fs_->find(path) < 0) add(dir, path, false);
+    if (fs_->find(path) < 0) add(dir, name_of(path), false);
     const std::string key = std::to_string(fs_->find(path));  // the lock is on the file, whatever it is called later
     if (!fs_->locks_.insert(key).second) return error(EWOULDBLOCK, path);
     return std::unique_ptr<Lock>(std::make_unique<CrashLock>(fs_, key));
   }
   std::string owner() override { return owner_; }
   bool owner_is_alive(const std::string& owner) override {
-    return owner.starts_with("e" + std::to_string(fs_->epoch_) + "p") && !fs_->dead_.contains(owner);
+    return owner.rfind("e" + std::to_string(fs_->epoch_) + "p", 0) == 0;
   }
   std::string absolute(const std::string& path) const override { return "/crash/" + path; }
   std::int64_t now_ms() override { return ++fs_->clock_; }
 
  private:
-  enum class Need { nothing, room, flush };
-
-  [[nodiscard]] bool is_off() const { return fs_->crashed_ || fs_->dead_.contains(owner_); }
-  // Before each operation that changes something: all that can come in between.
-  Result<void> step(Need need) {
-    CrashFs& fs = *fs_;
-    if (fs.operations_ == fs.crash_at_) fs.crashed_ = true;
-    if (is_off()) return off();
-    const int operation = fs.operations_++;
-    if (operation == fs.kill_at_) {
-      fs.dead_.insert(owner_);
-      return off();
-    }
-    if (operation == fs.interrupt_at_) std::exchange(fs.other_, nullptr)();
-    if (fs.fail_at_ < 0 || operation < fs.fail_at_) return {};
-    const bool no_room = fs.fail_code_ == ENOSPC && need != Need::nothing;
-    const bool bad_flush = fs.fail_code_ == EIO && need == Need::flush && fs.failures_ == 0;
-    if (!no_room && !bad_flush) return {};
-    ++fs.failures_;
-    return error(fs.fail_code_, last_);
-  }
-  bool is_broken(const char* kind, const std::string& path) {
-    return fs_->is_broken(std::string(kind) + " " + shape_of(path) + " after " + last_);
-  }
   CrashFs::Inode& at(int inode) { return fs_->inodes_[static_cast<std::size_t>(inode)]; }
-  int add(int dir, const std::string& path, bool directory) {
-    const std::string name = name_of(path);
-    last_ = "create " + shape_of(path);
+  int add(int dir, const std::string& name, bool directory) {
     const int inode = static_cast<int>(fs_->inodes_.size());
     fs_->inodes_.emplace_back();
     at(inode).directory = directory;
@@ -307,26 +284,24 @@ class CrashDisk : public Disk {
     return inode;
   }
   Result<void> sync_inode(int inode, const char* kind, const std::string& path) {
-    TRY(step(Need::flush));
-    if (is_broken(kind, path)) return {};
+    if (!fs_->step()) return off();
+    if (fs_->is_broken(kind, path)) return {};
     at(inode).synced = at(inode).data;
     at(inode).is_synced = true;
     return {};
   }
   Result<void> remove(const std::string& path, bool directory) {
-    TRY(step(Need::nothing));
+    if (!fs_->step()) return off();
     const int inode = fs_->find(path), dir = fs_->find(parent_of(path));
     if (inode < 0) return error(ENOENT, path);
     if (directory && !at(inode).names.empty()) return error(ENOTEMPTY, path);
     at(dir).names.erase(name_of(path));
-    last_ = "remove " + shape_of(path);
     fs_->log({CrashFs::Kind::remove, dir, name_of(path), inode, -1, {}, directory});
     return {};
   }
 
   std::shared_ptr<CrashFs> fs_;
   std::string owner_;
-  std::string last_ = "nothing";  // change of a name by this process
   std::map<int, std::string> path_of_;  // of open handles
   friend class CrashFs;
 };

@@ -8,12 +8,8 @@
 //
 // After a crash, every name that was not synced is kept or lost independently of
 // the others, and every file that was not synced is whole, torn or empty.
-//
-// Short of a crash: one process can be killed and the others go on, an operation
-// can fail, and another process can come in between two operations.
 #pragma once
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -38,26 +34,9 @@ class CrashFs {
   // The n-th operation from now on, and all later ones, fail: the machine is off. Negative: never.
   void crash_at(int operation) { crash_at_ = operation; }
   [[nodiscard]] bool crashed() const { return crashed_; }
-  // The process that comes to the n-th operation is killed there; the machine and the others go on.
-  void kill_at(int operation) { kill_at_ = operation; }
-  [[nodiscard]] bool killed() const { return !dead_.empty(); }
-  // Before the n-th operation somebody else gets a turn.
-  void interrupt_at(int operation, std::function<void()> other) {
-    interrupt_at_ = operation;
-    other_ = std::move(other);
-  }
-  // From the n-th operation on, what needs room (ENOSPC), or the next flush (EIO), fails.
-  void fail_at(int operation, int code) {
-    fail_at_ = operation;
-    fail_code_ = code;
-    failures_ = 0;
-  }
-  void work_again() { fail_at_ = -1; }
-  [[nodiscard]] int failures() const { return failures_; }
   [[nodiscard]] int operations() const { return operations_; }
 
-  // A sync whose site is in here does nothing: the seeded bug of the mutation check. A site is what is
-  // flushed and what the same process did last before it: a line of code, not a directory.
+  // A sync whose site is in here does nothing: the seeded bug of the mutation check.
   std::set<std::string> broken_sites;
   std::set<std::string> sites_seen;
 
@@ -90,10 +69,11 @@ class CrashFs {
   };
 
   int find(const std::string& path) const;  // -1: ENOENT
+  bool step();  // false: the machine is off
   void log(Change change) { pending_.push_back(std::move(change)); }
   void apply(const Change& change, std::vector<Inode>& inodes) const;
   void sync_directory(int inode);
-  [[nodiscard]] bool is_broken(const std::string& site);
+  [[nodiscard]] bool is_broken(const std::string& kind, const std::string& path);
   void image_of(int inode, const std::string& path, std::string& out) const;
 
   std::vector<Inode> inodes_;
@@ -101,10 +81,7 @@ class CrashFs {
   std::map<int, int> files_;  // handle -> inode
   std::set<std::string> locks_;
   std::shared_ptr<Observer> observer_;
-  std::set<std::string> dead_;  // owners that were killed
-  std::function<void()> other_;
-  int operations_ = 0, crash_at_ = -1, kill_at_ = -1, interrupt_at_ = -1, fail_at_ = -1, fail_code_ = 0, failures_ = 0;
-  int next_handle_ = 1, processes_ = 0, epoch_ = 1;
+  int operations_ = 0, crash_at_ = -1, next_handle_ = 1, processes_ = 0, epoch_ = 1;
   std::int64_t clock_ = 1'700'000'000'000;
   bool crashed_ = false;
 };
