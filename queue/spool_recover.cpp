@@ -156,8 +156,12 @@ Result<void> Spool::check_ids(Recovery& recovery) {
 
 void Spool::resign() {
   if (runner_.empty()) return;
-  // Claims that have not ended stay where they are; whoever comes next recovers them.
-  if (held_.empty()) {
+  // Jobs that are still in our directory stay there, and with them the directory:
+  // whoever comes next recovers them. The directory is asked, not held_: a claim
+  // that failed halfway is in the one and not in the other.
+  const auto names = disk_->list("run/" + runner_);
+  const auto is_job = [](const std::string& name) { return name != "lock" && !name.ends_with(".cancel"); };
+  if (names && std::none_of(names->begin(), names->end(), is_job)) {
     (void)disk_->remove_tree("work/" + runner_);
     (void)disk_->remove_tree("run/" + runner_);
   }

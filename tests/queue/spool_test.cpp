@@ -218,6 +218,24 @@ TEST_F(SpoolTest, AJobOfAKilledRunnerIsOfferedAgainAndItsOrphanKilledFirst) {
   EXPECT_EQ(must_claim(*q).attempt, 2);
 }
 
+TEST_F(SpoolTest, AJobWhoseClaimFailedHalfwayIsStillThereAfterTheRunnerIsGone) {
+  {
+    auto q = runner();
+    submit(*q);
+    ASSERT_TRUE(q->take_changes());
+    // The claim's rename works, its work directory cannot be made: as on a disk without inodes.
+    for (const auto& owner : fs::directory_iterator(spool_ / "work")) {
+      fs::remove_all(owner.path());
+      write(owner.path(), "in the way");
+    }
+    EXPECT_FALSE(q->claim());
+  }
+  fs::remove_all(spool_ / "work");
+  fs::create_directory(spool_ / "work");
+  auto q = runner();
+  EXPECT_EQ(must_claim(*q).job.id, 1);
+}
+
 TEST_F(SpoolTest, ASecondDaemonIsRefusedInOneLineThatNamesTheFirst) {
   auto q = runner();
   auto second = open();
