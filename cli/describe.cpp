@@ -68,6 +68,10 @@ std::string sentence(const queue::Status& status) {
   return std::string(verdict_name(verdict_of(status))) + ": " + status.result->reason;
 }
 
+std::string sentence(const queue::Stats& stats) {
+  return fmt::format("{} waiting, {} running, {} done", stats.waiting, stats.running, stats.done);
+}
+
 std::optional<ReportView> report_of(const queue::Status& status) {
   if (!status.result || status.result->report_json.empty()) return std::nullopt;
   auto report = parse_report(status.result->report_json);

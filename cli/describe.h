@@ -15,6 +15,7 @@ namespace milonga::cli {
 // "ok in 0.31 s, cpu 0.28 s, peak 41.3 MiB"; unknown numbers are left out.
 std::string sentence(const ReportView& report);
 std::string sentence(const queue::Status& status);
+std::string sentence(const queue::Stats& stats);  // "3 waiting, 1 running, 20 done"
 
 // The verdict of a job that is done: of its report; without one `cancelled`,
 // or `internal_error` (gave up, or a report that cannot be read).

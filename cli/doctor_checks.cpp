@@ -57,6 +57,16 @@ Check check_cgroups(const HostProbe& host) {
           what.empty() ? "mount -t cgroup2 none /sys/fs/cgroup" : ""};
 }
 
+// A crash in a box would start a helper outside of it, as root. Boxes keep it from
+// that (RLIMIT_CORE is 1 there), so it is only worth knowing.
+Check check_core_dumps(const HostProbe& host) {
+  if (!host.core_pattern.starts_with('|'))
+    return {"core dumps", Level::good, "no program is started when one crashes", ""};
+  return {"core dumps", Level::note,
+          "a crash on this host starts " + host.core_pattern.substr(1) + " as root",
+          "boxes prevent it; to be doubly sure: sysctl kernel.core_pattern=core"};
+}
+
 Check check_tools(const std::string& programs) {
   const bool make = programs.find("/make") != std::string::npos;
   const bool gcc = programs.find("/gcc") != std::string::npos;
@@ -110,6 +120,7 @@ std::vector<Check> check_host(const HostProbe& host, const std::string& box_prob
   checks.push_back(check_kernel(host));
   checks.push_back(check_cgroups(host));
   checks.push_back({"swap", Level::good, host.swap_bytes == 0 ? "none" : human_size(host.swap_bytes), ""});
+  checks.push_back(check_core_dumps(host));
   if (box_problem.empty()) checks.push_back(check_tools(programs));
   checks.push_back(check_spool(arguments));
   return checks;

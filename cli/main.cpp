@@ -38,7 +38,7 @@ constexpr Command kCommands[] = {
     {"run", "DIRECTORY", "run one job here and now, without the queue", 0, 1, true, kRunOptions, run},
     {"submit", "DIRECTORY", "hand a job to the queue; prints its number", 1, 1, true, kSubmitOptions, submit},
     {"status", "[ID]", "what is known of one job; without ID: of the queue", 0, 1, false, {}, status},
-    {"watch", "ID", "follow the state of a job until it is done", 1, 1, false, {}, watch},
+    {"watch", "[ID]", "follow a job until it is done; without ID: all of the queue", 0, 1, false, {}, watch},
     {"logs", "ID", "print the feedback of a job, or what it wrote so far", 1, 1, false, kLogsOptions, logs},
     {"cancel", "ID", "take a job back: remove it from the queue, or kill it", 1, 1, false, {}, cancel},
     {"list", "", "the jobs of the queue, newest last", 0, 0, false, kListOptions, list},

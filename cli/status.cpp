@@ -39,8 +39,7 @@ Result<int> status_of_queue(const Arguments& arguments, queue::Queue& queue) {
     out["bad"] = stats.bad;
     return print(boost::json::serialize(out) + "\n");
   }
-  std::string text =
-      fmt::format("{} waiting, {} running, {} done\n", stats.waiting, stats.running, stats.done);
+  std::string text = sentence(stats) + "\n";
   if (stats.bad > 0)
     text += fmt::format("{} unreadable, see {}/bad\n", stats.bad, printable(arguments.spool));
   return print(text);

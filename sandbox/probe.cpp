@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <fstream>
 #include <thread>
 
 namespace milonga {
@@ -148,6 +149,7 @@ HostProbe probe_host() {
   if (::sysinfo(&info) == 0) host.swap_bytes = std::uint64_t{info.totalswap} * info.mem_unit;
   utsname name{};
   if (::uname(&name) == 0) host.kernel = name.release;
+  std::ifstream("/proc/sys/kernel/core_pattern") >> host.core_pattern;
   return host;
 }
 

@@ -34,7 +34,8 @@ struct HostProbe {
   std::string capabilities;      // of this process, as cap_to_text(3) writes them
   bool may_build_boxes = false;  // has all capabilities that autodriver-core uses
   std::uint64_t swap_bytes = 0;
-  std::string kernel;  // release, for people; nothing is decided by it
+  std::string core_pattern;  // of the host, core(5); "|..." starts a program of the host, as root
+  std::string kernel;        // release, for people; nothing is decided by it
 };
 
 HostProbe probe_host();

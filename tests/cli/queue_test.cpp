@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include <filesystem>
+#include <sstream>
 
 #include "cli/command.h"
 #include "queue/spool.h"
@@ -50,9 +51,12 @@ class Spool : public ::testing::Test {
   }
   Said ask(std::vector<std::string> rest) const { return milonga(words(std::move(rest))); }
 
-  // Becomes the runner and takes the next job.
+  // Becomes the runner, the first time, and takes the next job.
   queue::Claim claim() {
-    EXPECT_TRUE(queue_->become_runner(true, [](const queue::Job&, int, const std::string&) {}));
+    if (!is_runner_) {
+      EXPECT_TRUE(queue_->become_runner(true, [](const queue::Job&, int, const std::string&) {}));
+    }
+    is_runner_ = true;
     while (true) {
       auto claimed = queue_->claim();
       EXPECT_TRUE(claimed) << claimed.error().line();
@@ -72,6 +76,7 @@ class Spool : public ::testing::Test {
 
   TemporaryDirectory temporary;
   std::unique_ptr<queue::Queue> queue_;
+  bool is_runner_ = false;
 };
 
 TEST_F(Spool, ASubmittedJobHasItsFilesLimitsAndNameInTheQueue) {
@@ -192,6 +197,56 @@ TEST_F(Spool, WatchTellsEachStateAndExitsWithTheVerdict) {
   EXPECT_NE(said.out.find("job 1: cpu_limit after 1.50 s by cgroup v1 cpuacct.usage, cpu 1.25 s, peak"),
             std::string::npos)
       << said.out;
+}
+
+TEST_F(Spool, WatchWithoutIdTellsOfEachJobUntilTheQueueIsEmptyButNotOfOldOnes) {
+  ask({"submit", temporary / "lab"});
+  ask({"submit", temporary / "lab"});
+  ask({"submit", temporary / "lab"});
+  ask({"cancel", "2"});  // done before it is asked
+  Program watcher(words({"watch"}));
+  EXPECT_TRUE(watcher.says("2 waiting, 0 running, 1 done\n"));
+  const queue::Claim first = claim();
+  EXPECT_TRUE(watcher.says("1 waiting, 1 running, 1 done\n"));
+  ask({"submit", temporary / "lab"});  // comes and goes while the first one is followed
+  ask({"cancel", "4"});
+  commit(first, "");
+  EXPECT_TRUE(watcher.says("job 1: cpu_limit after 1.50 s"));
+  commit(claim(), "");
+  const Said said = watcher.end();
+  EXPECT_EQ(said.exit_status, cli::kOk) << said.err;
+  EXPECT_EQ(said.out.find("job 2:"), std::string::npos) << said.out;
+  const std::size_t third = said.out.find("job 3: cpu_limit"), fourth = said.out.find("job 4: cancelled");
+  EXPECT_LT(third, fourth) << said.out;
+  EXPECT_NE(fourth, std::string::npos) << said.out;
+  EXPECT_TRUE(said.out.ends_with("no job waits or runs\n")) << said.out;
+}
+
+TEST_F(Spool, WatchWithoutIdSaysAtOnceThatNothingIsToBeWatched) {
+  ask({"submit", temporary / "lab"});
+  ask({"cancel", "1"});
+  EXPECT_EQ(ask({"watch"}).out, "no job waits or runs\n");
+  const Said said = ask({"watch", "--json"});
+  EXPECT_EQ(said.out, "");
+  EXPECT_EQ(said.exit_status, cli::kOk);
+}
+
+TEST_F(Spool, WatchWithoutIdIsJsonLinesForPrograms) {
+  ask({"submit", temporary / "lab"});
+  Program watcher(words({"watch", "--json"}));
+  EXPECT_TRUE(watcher.says("\"waiting\""));
+  ask({"submit", temporary / "lab"});
+  ask({"cancel", "2"});
+  commit(claim(), "");
+  const Said said = watcher.end();
+  EXPECT_EQ(said.exit_status, cli::kOk) << said.err;
+  std::vector<std::string> ends;
+  std::istringstream lines(said.out);
+  for (std::string line; std::getline(lines, line);) {
+    const auto job = boost::json::parse(line);
+    if (job.at("state") == "done") ends.push_back(boost::json::serialize(job.at("id")));
+  }
+  EXPECT_EQ(ends, (std::vector<std::string>{"1", "2"})) << said.out;
 }
 
 TEST_F(Spool, WatchIsJsonLinesForPrograms) {

@@ -30,7 +30,7 @@ TEST(Usage, EachMistakeIsOneLineThatNamesItAndExits64) {
       {{"submit", "--wait"}, "DIRECTORY is missing"},
       {{"submit", "a", "--wiat"}, "did you mean '--wait'?"},
       {{"status", "1", "2"}, "one argument too many"},
-      {{"watch"}, "ID is missing"},
+      {{"watch", "1", "2"}, "one argument too many: '2'"},
       {{"logs", ""}, "empty argument"},
       {{"cancel"}, "ID is missing"},
       {{"list", "--limit", "few"}, "few"},
