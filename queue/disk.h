@@ -32,6 +32,10 @@ class Disk {
  public:
   virtual ~Disk() = default;
 
+  // Whether this process is who the spool belongs to. Others may look; what they
+  // wrote, the daemon could not read (a root's job in nobody's spool).
+  virtual Result<void> may_write() = 0;
+
   // A new file at `path`, open for writing; EEXIST if the name is taken. The handle is closed by close_file().
   virtual Result<int> create(const std::string& path) = 0;
   virtual Result<void> write(int file, std::string_view bytes) = 0;
@@ -53,8 +57,9 @@ class Disk {
   virtual Result<std::vector<std::string>> list(const std::string& path) = 0;  // names, unordered
   virtual Result<std::string> read(const std::string& path, std::uint64_t limit) = 0;  // EFBIG beyond the limit
   virtual Result<FileInfo> info(const std::string& path) = 0;                  // not there: exists = false
-  // Copies a file's content to a descriptor of the caller.
-  virtual Result<void> copy_out(const std::string& path, int to_fd) = 0;
+  // Hands a plain file's content to `take`, piece by piece; ends at the first failure of it. Anything else: EINVAL.
+  using Take = std::function<Result<void>(std::string_view)>;
+  virtual Result<void> stream(const std::string& path, const Take& take) = 0;
 
   // Puts `bytes` at an absolute path outside the spool: temporary file beside it, fsync, rename, fsync of the folder.
   virtual Result<void> publish(const std::string& absolute_path, const std::string& from_path) = 0;

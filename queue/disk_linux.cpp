@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
+#include <pwd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -55,16 +56,27 @@ class LinuxDisk : public Disk {
  public:
   LinuxDisk(UniqueFd root, std::string path) : root_(std::move(root)), path_(std::move(path)) {}
 
+  Result<void> may_write() override {
+    struct stat st {};
+    if (::fstat(root_.get(), &st) != 0) return fail_errno("look at", path_);
+    if (st.st_uid == ::geteuid()) return {};
+    const passwd* owner = ::getpwuid(st.st_uid);
+    const std::string name = owner != nullptr ? owner->pw_name : fmt::format("#{}", st.st_uid);
+    return fail_errno("write to the spool", path_, fmt::format("it belongs to {}: do it as that user, sudo -u {}", name, name), EPERM);
+  }
   Result<int> create(const std::string& path) override {
     UniqueFd fd = open_beneath(path, O_WRONLY | O_CREAT | O_EXCL, 0640);
     if (!fd.valid()) return fail_errno("create", absolute(path));
     return fd.release();
   }
   Result<void> write(int file, std::string_view bytes) override {
+    return write_all(file, bytes, path_);
+  }
+  static Result<void> write_all(int file, std::string_view bytes, const std::string& what) {
     while (!bytes.empty()) {
       const ssize_t n = ::write(file, bytes.data(), bytes.size());
       if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return fail_errno("write to", path_, hint());
+      if (n < 0) return fail_errno("write to", what, hint());
       bytes.remove_prefix(static_cast<std::size_t>(n));
     }
     return {};
@@ -86,30 +98,29 @@ class LinuxDisk : public Disk {
     return {};
   }
   Result<void> rename(const std::string& from, const std::string& to) override {
-    if (::renameat2(root_.get(), from.c_str(), root_.get(), to.c_str(), RENAME_NOREPLACE) != 0)
+    const Place a = place(from), b = place(to);
+    if (!a || !b || ::renameat2(a.dir(), a.name.c_str(), b.dir(), b.name.c_str(), RENAME_NOREPLACE) != 0)
       return fail_errno("rename", absolute(from), hint());
     return {};
   }
   Result<void> link(const std::string& from, const std::string& to) override {
-    if (::linkat(root_.get(), from.c_str(), root_.get(), to.c_str(), 0) != 0)
+    const Place a = place(from), b = place(to);
+    if (!a || !b || ::linkat(a.dir(), a.name.c_str(), b.dir(), b.name.c_str(), 0) != 0)
       return fail_errno("link", absolute(to), hint());
     return {};
   }
-  Result<void> unlink(const std::string& path) override {
-    if (::unlinkat(root_.get(), path.c_str(), 0) != 0) return fail_errno("remove", absolute(path));
-    return {};
-  }
+  Result<void> unlink(const std::string& path) override { return remove(path, 0); }
   Result<void> make_directory(const std::string& path) override {
-    if (::mkdirat(root_.get(), path.c_str(), 0750) != 0) return fail_errno("create", absolute(path), hint());
+    const Place p = place(path);
+    if (!p || ::mkdirat(p.dir(), p.name.c_str(), 0750) != 0) return fail_errno("create", absolute(path), hint());
     return {};
   }
-  Result<void> remove_directory(const std::string& path) override {
-    if (::unlinkat(root_.get(), path.c_str(), AT_REMOVEDIR) != 0) return fail_errno("remove", absolute(path));
-    return {};
-  }
+  Result<void> remove_directory(const std::string& path) override { return remove(path, AT_REMOVEDIR); }
   Result<void> remove_tree(const std::string& path) override {
+    const Place p = place(path);
+    if (!p) return errno == ENOENT ? Result<void>{} : fail_errno("remove", absolute(path));
     std::error_code error;
-    std::filesystem::remove_all(absolute(path), error);
+    std::filesystem::remove_all(fmt::format("/proc/self/fd/{}/{}", p.dir(), p.name), error);
     if (error) return fail_errno("remove", absolute(path), {}, error.value());
     return {};
   }
@@ -144,16 +155,26 @@ class LinuxDisk : public Disk {
   }
   Result<FileInfo> info(const std::string& path) override {
     struct stat st {};
-    if (::fstatat(root_.get(), path.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) {
+    const Place p = place(path);
+    if (!p || ::fstatat(p.dir(), p.name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) {
       if (errno == ENOENT) return FileInfo{};
       return fail_errno("look at", absolute(path));
     }
     return FileInfo{true, S_ISDIR(st.st_mode), static_cast<std::uint64_t>(st.st_size)};
   }
-  Result<void> copy_out(const std::string& path, int to_fd) override {
-    UniqueFd fd = open_beneath(path, O_RDONLY);
-    if (!fd.valid()) return fail_errno("read", absolute(path));
-    return copy(fd.get(), to_fd, absolute(path));
+  Result<void> stream(const std::string& path, const Take& take) override {
+    UniqueFd fd = open_beneath(path, O_RDONLY | O_NONBLOCK);  // a FIFO that was put there must not hold us
+    struct stat st {};
+    if (!fd.valid() || ::fstat(fd.get(), &st) != 0) return fail_errno("read", absolute(path));
+    if (!S_ISREG(st.st_mode)) return fail_errno("read", absolute(path), "it is not a plain file", EINVAL);
+    char buffer[64 * 1024];
+    for (;;) {
+      const ssize_t n = ::read(fd.get(), buffer, sizeof buffer);
+      if (n == 0) return {};
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return fail_errno("read", absolute(path));
+      TRY(take({buffer, static_cast<std::size_t>(n)}));
+    }
   }
   Result<void> publish(const std::string& target, const std::string& from_path) override;
   Result<std::unique_ptr<Lock>> lock(const std::string& path) override {
@@ -182,9 +203,31 @@ class LinuxDisk : public Disk {
   }
 
  private:
+  // A name in a directory that was reached without following any link.
+  struct Place {
+    UniqueFd opened;
+    int root;  // where the name is in the spool's own directory
+    std::string name;
+    bool found = true;
+    explicit operator bool() const { return found; }
+    [[nodiscard]] int dir() const { return opened.valid() ? opened.get() : root; }
+  };
+  // Not found: errno says why.
+  Place place(const std::string& path) {
+    const std::size_t slash = path.rfind('/');
+    if (slash == std::string::npos) return {UniqueFd(), root_.get(), path};
+    UniqueFd dir = open_beneath(path.substr(0, slash), O_PATH | O_DIRECTORY);
+    const bool found = dir.valid();
+    return {std::move(dir), root_.get(), path.substr(slash + 1), found};
+  }
+  Result<void> remove(const std::string& path, int flags) {
+    const Place p = place(path);
+    if (!p || ::unlinkat(p.dir(), p.name.c_str(), flags) != 0) return fail_errno("remove", absolute(path));
+    return {};
+  }
   UniqueFd open_beneath(const std::string& path, int flags, mode_t mode = 0) {
     open_how how{};
-    how.flags = static_cast<std::uint64_t>(flags) | O_CLOEXEC | O_NOCTTY;
+    how.flags = static_cast<std::uint64_t>(flags) | O_CLOEXEC | ((flags & O_PATH) != 0 ? 0 : O_NOCTTY);
     how.mode = (flags & O_CREAT) != 0 ? mode : 0;
     how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
     return UniqueFd(static_cast<int>(::syscall(SYS_openat2, root_.get(), path.c_str(), &how, sizeof how)));
@@ -193,20 +236,6 @@ class LinuxDisk : public Disk {
     char text[128];
     const ssize_t n = ::pread(lock, text, sizeof text, 0);
     return n > 0 && owner_is_alive({text, static_cast<std::size_t>(n)});
-  }
-  static Result<void> copy(int from, int to, const std::string& what) {
-    char buffer[64 * 1024];
-    for (;;) {
-      const ssize_t n = ::read(from, buffer, sizeof buffer);
-      if (n == 0) return {};
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return fail_errno("read", what);
-      for (ssize_t done = 0; done < n;) {
-        const ssize_t m = ::write(to, buffer + done, static_cast<std::size_t>(n - done));
-        if (m < 0 && errno != EINTR) return fail_errno("copy", what);
-        if (m > 0) done += m;
-      }
-    }
   }
   static std::string hint() {
     return errno == ENOSPC || errno == EDQUOT ? "the spool's disk is full: free some space; nothing was lost" : "";
@@ -218,21 +247,18 @@ class LinuxDisk : public Disk {
 
 Result<void> LinuxDisk::publish(const std::string& target, const std::string& from_path) {
   const std::filesystem::path to(target);
-  UniqueFd from = open_beneath(from_path, O_RDONLY);
-  if (!from.valid()) return fail_errno("read", absolute(from_path));
   UniqueFd dir(::open(to.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!dir.valid()) return fail_errno("open the folder of", target);
   const std::string temporary = fmt::format(".{}.{}", to.filename().string(), owner());
   (void)::unlinkat(dir.get(), temporary.c_str(), 0);  // of an earlier try of ours
   UniqueFd out(::openat(dir.get(), temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
   if (!out.valid()) return fail_errno("write", target);
-  if (auto copied = copy(from.get(), out.get(), target); !copied || ::fsync(out.get()) != 0) {
-    (void)::unlinkat(dir.get(), temporary.c_str(), 0);
-    return copied ? Result<void>(fail_errno("flush", target)) : copied;
-  }
-  if (::renameat(dir.get(), temporary.c_str(), dir.get(), to.filename().c_str()) != 0 || ::fsync(dir.get()) != 0)
-    return fail_errno("publish", target);
-  return {};
+  auto done = stream(from_path, [&](std::string_view bytes) { return write_all(out.get(), bytes, target); });
+  if (done && (::fsync(out.get()) != 0 || ::renameat(dir.get(), temporary.c_str(), dir.get(), to.filename().c_str()) != 0 ||
+               ::fsync(dir.get()) != 0))
+    done = fail_errno("publish", target);
+  if (!done) (void)::unlinkat(dir.get(), temporary.c_str(), 0);
+  return done;
 }
 
 }  // namespace

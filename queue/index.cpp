@@ -3,15 +3,14 @@
 namespace milonga::queue {
 
 void Index::add(const std::string& lane, const JobName& name, std::int64_t due_ms) {
-  if (!ids_.insert(name.id).second) return;  // the same news twice: an event and a listing
   if (due_ms > 0) later_.emplace(due_ms, Waiting{lane, name});
-  else lanes_[static_cast<std::size_t>(name.job_class)][lane].due.emplace(name.id, name);
+  else lanes_[static_cast<std::size_t>(name.job_class)][lane].insert(name);
 }
 
 void Index::wake(std::int64_t now_ms) {
   while (!later_.empty() && later_.begin()->first <= now_ms) {
     const Waiting& w = later_.begin()->second;
-    lanes_[static_cast<std::size_t>(w.name.job_class)][w.lane].due.emplace(w.name.id, w.name);
+    lanes_[static_cast<std::size_t>(w.name.job_class)][w.lane].insert(w.name);
     later_.erase(later_.begin());
   }
 }
@@ -23,12 +22,9 @@ std::optional<Waiting> Index::take(std::int64_t now_ms) {
     if (lanes.empty()) continue;
     auto lane = lanes.upper_bound(last_lane_[c]);  // the one after the last served
     if (lane == lanes.end()) lane = lanes.begin();
-    const auto job = lane->second.due.begin();
-    Waiting next{lane->first, job->second};
+    Waiting next{lane->first, std::move(lane->second.extract(lane->second.begin()).value())};
     last_lane_[c] = lane->first;
-    lane->second.due.erase(job);
-    if (lane->second.due.empty()) lanes.erase(lane);
-    ids_.erase(next.name.id);
+    if (lane->second.empty()) lanes.erase(lane);
     return next;
   }
   return std::nullopt;
@@ -42,7 +38,6 @@ std::int64_t Index::next_due_ms(std::int64_t now_ms) {
 void Index::clear() {
   for (auto& lanes : lanes_) lanes.clear();
   later_.clear();
-  ids_.clear();
 }
 
 }  // namespace milonga::queue

@@ -1,6 +1,10 @@
 // Which job is next: interactive before bulk, lanes in turn, within a lane the
 // lowest id. Rebuilt from file names at start; holds names only.
 //
+// News of a name may come twice, and late: an old name of a job that has another
+// one by now is kept beside it, since only the disk knows which of them is still
+// a file. Taking a name that is gone costs one failed rename.
+//
 // Privilege: none. Pure.
 #pragma once
 
@@ -9,6 +13,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "queue/name.h"
 
@@ -17,6 +22,8 @@ namespace milonga::queue {
 struct Waiting {
   std::string lane;  // as encoded in the path
   JobName name;
+
+  auto operator<=>(const Waiting&) const = default;
 };
 
 class Index {
@@ -28,18 +35,13 @@ class Index {
   // When the earliest job that is not due yet will be; 0 = there is none.
   std::int64_t next_due_ms(std::int64_t now_ms);
   void clear();
-  [[nodiscard]] std::size_t size() const { return ids_.size(); }
 
  private:
-  struct Lane {
-    std::map<JobId, JobName> due;  // may run
-  };
   void wake(std::int64_t now_ms);
 
-  std::map<std::string, Lane> lanes_[2];  // by class
-  std::string last_lane_[2];              // whose turn it was
-  std::multimap<std::int64_t, Waiting> later_;
-  std::set<JobId> ids_;
+  std::map<std::string, std::set<JobName>> lanes_[2];  // by class: what may run, lowest id first
+  std::string last_lane_[2];                           // whose turn it was
+  std::set<std::pair<std::int64_t, Waiting>> later_;   // by due time
 };
 
 }  // namespace milonga::queue

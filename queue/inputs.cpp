@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/openat2.h>
-#include <openssl/evp.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -13,6 +12,8 @@
 #include <set>
 
 #include "base/core/unique_fd.h"
+#include "base/sha256.h"
+#include "base/utf8.h"
 
 namespace milonga::queue {
 namespace {
@@ -25,26 +26,6 @@ int open_below(int root, const std::string& path, int flags) {
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
   return static_cast<int>(::syscall(SYS_openat2, root, path.c_str(), &how, sizeof how));
 }
-
-class Sha256 {
- public:
-  Sha256() : context_(EVP_MD_CTX_new()) { EVP_DigestInit_ex(context_, EVP_sha256(), nullptr); }
-  ~Sha256() { EVP_MD_CTX_free(context_); }
-  Sha256(const Sha256&) = delete;
-  Sha256& operator=(const Sha256&) = delete;
-  void add(const char* bytes, std::size_t size) { EVP_DigestUpdate(context_, bytes, size); }
-  std::string hex() {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned size = 0;
-    EVP_DigestFinal_ex(context_, digest, &size);
-    std::string out;
-    for (unsigned i = 0; i < size; ++i) out += fmt::format("{:02x}", digest[i]);
-    return out;
-  }
-
- private:
-  EVP_MD_CTX* context_;
-};
 
 class Store {
  public:
@@ -77,6 +58,8 @@ class Store {
 
   Result<void> take(int root, const std::string& path, int depth) {
     const std::string shown = source_ + "/" + path;
+    if (!is_utf8(path))  // before a gigabyte is copied
+      return fail(fmt::format("'{}' has a name that is not UTF-8", to_utf8(shown)), "rename it, or submit an archive");
     struct stat st {};
     UniqueFd fd(open_below(root, path, O_RDONLY));
     if (!fd.valid() && (errno == EXDEV || errno == ELOOP))
@@ -102,7 +85,7 @@ class Store {
     auto copied = copy(from, out, shown, file);
     if (copied) copied = disk_.sync_file(out);
     disk_.close_file(out);
-    if (copied) copied = name_blob(temporary, blob_path(file.sha256));
+    if (copied) copied = name_blob(temporary, blob_path(file.sha256), file.size);
     (void)disk_.unlink(temporary);  // recovery removes what stays
     return copied;
   }
@@ -118,14 +101,15 @@ class Store {
       file.size += static_cast<std::uint64_t>(n);
       total_ += static_cast<std::uint64_t>(n);
       if (total_ > kMaxInputBytes) return fail(fmt::format("'{}' has more than 10 GiB of files", source_));
-      hash.add(buffer, static_cast<std::size_t>(n));
-      TRY(disk_.write(out, {buffer, static_cast<std::size_t>(n)}));
+      const std::string_view piece(buffer, static_cast<std::size_t>(n));
+      hash.add(piece);
+      TRY(disk_.write(out, piece));
     }
     file.sha256 = hash.hex();
     return {};
   }
 
-  Result<void> name_blob(const std::string& temporary, const std::string& blob) {
+  Result<void> name_blob(const std::string& temporary, const std::string& blob, std::uint64_t size) {
     const std::string dir = blob.substr(0, blob.rfind('/'));
     // Also where the blob is there already: another producer may have named it
     // and not yet flushed the name.
@@ -133,8 +117,12 @@ class Store {
       if (auto made = disk_.make_directory(dir); !made && made.error().code != EEXIST) return made;
       TRY(disk_.sync_directory("blob"));
     }
-    if (auto linked = disk_.link(temporary, blob); !linked && linked.error().code != EEXIST) return linked;
-    return {};
+    auto linked = disk_.link(temporary, blob);
+    if (linked || linked.error().code != EEXIST) return linked;
+    if (const FileInfo there = TRY(disk_.info(blob)); there.exists && !there.directory && there.size == size) return {};
+    TRY(disk_.remove_tree(blob));  // torn, or put there by hand: ours is whole
+    linked = disk_.link(temporary, blob);
+    return linked || linked.error().code == EEXIST ? Result<void>{} : linked;  // another producer was as quick
   }
 
   Disk& disk_;

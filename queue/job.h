@@ -12,6 +12,7 @@
 namespace milonga::queue {
 
 using JobId = std::int32_t;  // 1 .. 2^31-1, monotonic, never reused (Autolab's column is a 4-byte integer)
+inline constexpr JobId kLastId = 0x7fffffff;
 
 enum class JobClass { interactive, bulk };  // a student waits | regrade-all, imports
 

@@ -5,7 +5,7 @@
 #include <charconv>
 #include <vector>
 
-#include "queue/record.h"
+#include "base/sha256.h"
 
 namespace milonga::queue {
 namespace {
@@ -70,6 +70,13 @@ std::string encode_lane(std::string_view lane) {
   return out;
 }
 
+JobId parse_id(std::string_view text) {
+  JobId id = 0;
+  return number(text, id) && id > 0 ? id : 0;
+}
+
 std::string shard_of(JobId id) { return fmt::format("done/{}", id / 1000); }
+std::string result_path(JobId id) { return fmt::format("{}/{}.res", shard_of(id), id); }
+std::string record_path(JobId id) { return fmt::format("{}/{}.job", shard_of(id), id); }
 
 }  // namespace milonga::queue

@@ -7,6 +7,7 @@
 // Privilege: none.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -24,6 +25,7 @@ struct JobName {
   std::uint32_t cost_s = 0;
   std::string user, pool;   // 8 hex digits each
 
+  auto operator<=>(const JobName&) const = default;  // by id first
   [[nodiscard]] std::string text() const;
   static std::optional<JobName> parse(std::string_view text);  // nothing for any other file name
   static JobName first(const Job& job);
@@ -33,7 +35,12 @@ struct JobName {
 // dot; too long ones end in a hash.
 std::string encode_lane(std::string_view lane);
 
-// done/<id / 1000>
+// "12" -> 12; 0 for everything that is no id.
+JobId parse_id(std::string_view text);
+
+// done/<id / 1000>, and in it <id>.res and <id>.job
 std::string shard_of(JobId id);
+std::string result_path(JobId id);
+std::string record_path(JobId id);
 
 }  // namespace milonga::queue

@@ -77,12 +77,11 @@ struct Status {
 
 enum class CancelAnswer { cancelled, cancelling, already_done, unknown_id };
 
-// What recovery found; printed by the daemon at its start.
+// What recovery found; printed by the daemon at its start. Details are in take_notes().
 struct Recovery {
   int requeued = 0, gave_up = 0, cancelled = 0, finished = 0;  // jobs of dead runners
   int quarantined = 0;     // broken files moved to bad/
   int removed_tmp = 0;     // unfinished files of the dead
-  std::vector<std::string> notes;  // one line each, for the log
 };
 
 struct Stats {
@@ -95,8 +94,10 @@ class Queue {
 
   // Accepts a job whose inputs are files below `source_dir` of the caller (read
   // with the caller's rights). Job::files is filled in here; id and created_ms
-  // are given here. Durable. Fails, with nothing left behind, if a file cannot
-  // be read, is neither file, directory nor symbolic link, the disk is full...
+  // are given here. Durable. Fails, with no job left behind, if a file cannot
+  // be read, is neither file, directory nor symbolic link, a name is not UTF-8,
+  // the disk is full, the queue belongs to another user... Inputs that were
+  // already stored stay: another producer may count on them by now.
   virtual Result<JobId> submit(Job job, const std::string& source_dir) = 0;
 
   // --- for runners: after become_runner() -----------------------------------
@@ -110,7 +111,8 @@ class Queue {
   virtual Result<Recovery> become_runner(bool exclusive, const KillOrphan& kill_orphan) = 0;
 
   // The next job, or nothing. The claim is durable when make_claims_durable()
-  // has returned; untrusted code must not start before.
+  // has returned; untrusted code must not start before. On failure the job waits
+  // on as it was, and comes up again some seconds later, after the others.
   virtual Result<std::optional<Claim>> claim() = 0;
   virtual Result<void> make_claims_durable() = 0;
 
@@ -130,7 +132,12 @@ class Queue {
   // mark of one of our claims has come, or a delayed job is due. Then call
   // take_changes(), which empties it and returns the ids of claims to cancel.
   [[nodiscard]] virtual int changes_fd() const = 0;
+  // What could not be read for a passing reason is read at the next call.
   virtual Result<std::vector<JobId>> take_changes() = 0;
+
+  // What happened beside the jobs since the last call, one line each, for the
+  // log: files that were set aside, directories that cannot be read.
+  virtual std::vector<std::string> take_notes() = 0;
 
   // Gives the runner identity up; its claims must have ended. Called by the destructor too.
   virtual void resign() = 0;
@@ -150,7 +157,8 @@ class Queue {
   // changed; the caller owns it, waits on it, and calls find() again.
   virtual Result<int> watch(JobId id) = 0;
 
-  // Reads a pinned input: copies the blob to the given descriptor's file.
+  // Reads a pinned input: copies the blob to the given descriptor's file. Fails if
+  // the bytes are not those that were submitted; what was copied is then rubbish.
   virtual Result<void> copy_input(const InputFile& file, int to_fd) = 0;
 };
 

@@ -1,11 +1,13 @@
 #include "queue/record.h"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
 
 #include <boost/json.hpp>
 #include <charconv>
 #include <set>
+
+#include "base/sha256.h"
+#include "base/utf8.h"
 
 namespace milonga::queue {
 namespace {
@@ -33,7 +35,7 @@ Result<std::string_view> unframe(std::string_view magic, std::string_view file, 
 }
 
 bool is_text(std::string_view text, std::size_t longest) {
-  if (text.size() > longest) return false;
+  if (text.size() > longest || !is_utf8(text)) return false;
   for (const char c : text)
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return false;
   return true;
@@ -133,19 +135,23 @@ Result<InputFile> read_input(json::value& value) {
 }
 
 std::string problem_of(const Job& job) {
-  if (!is_text(job.name, 255)) return "field 'name' must be up to 255 bytes without control characters";
-  if (!is_text(job.lane, 255) || job.lane.empty()) return "field 'lane' must be 1 to 255 bytes without control characters";
+  if (!is_text(job.name, 255)) return "field 'name' must be up to 255 bytes of UTF-8 without control characters";
+  if (!is_text(job.lane, 255) || job.lane.empty())
+    return "field 'lane' must be 1 to 255 bytes of UTF-8 without control characters";
   if (!is_text(job.image, 4095) || job.image.empty()) return "field 'image' must be a name or a path";
-  if (!is_component(job.directory)) return "field 'directory' must be one path component";
+  if (!is_component(job.directory) || !is_utf8(job.directory)) return "field 'directory' must be one path component, in UTF-8";
   if (!job.output.empty() && (job.output[0] != '/' || !is_text(job.output, 4095)))
     return "field 'output' must be an absolute path or empty";
   if (!is_text(job.submitter, 255)) return "field 'submitter' must be a text";
   if (job.command.size() > 250) return "field 'command' must have at most 250 arguments";
   for (const std::string& argument : job.command)
-    if (argument.find('\0') != std::string::npos) return "field 'command' must not have a NUL";
-  for (const InputFile& file : job.files)
+    if (argument.find('\0') != std::string::npos || !is_utf8(argument))
+      return "field 'command' must be UTF-8 without NUL: " + to_utf8(argument);
+  for (const InputFile& file : job.files) {
+    if (!is_utf8(file.path)) return "a file has a name that is not UTF-8, rename it: " + to_utf8(file.path);
     if (!is_relative_path(file.path) || !is_sha256(file.sha256))
       return "field 'files' has a path that is not relative and plain, or a hash that is none: " + file.path;
+  }
   for (const auto& [name, value] : job.options)
     if (!is_option_name(name) || !is_text(value, 128)) return "field 'options' has a name or value out of range: " + name;
   return {};
@@ -181,15 +187,6 @@ Result<Job> job_from(json::object object) {
 }
 
 }  // namespace
-
-std::string sha256_hex(std::string_view bytes) {
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned size = 0;
-  if (EVP_Digest(bytes.data(), bytes.size(), digest, &size, EVP_sha256(), nullptr) != 1) bug("SHA-256 is not available");
-  std::string out;
-  for (unsigned i = 0; i < size; ++i) out += fmt::format("{:02x}", digest[i]);
-  return out;
-}
 
 const char* outcome_name(Outcome outcome) { return kOutcomes[static_cast<std::size_t>(outcome)]; }
 
@@ -237,7 +234,7 @@ std::string write_result(const ResultRecord& r) {
       {"id", r.id},
       {"attempt", r.attempt},
       {"outcome", outcome_name(r.outcome)},
-      {"reason", r.reason},
+      {"reason", to_utf8(r.reason)},  // it may come from a platform's program
       {"report", embedded(r.report_json)},
       {"timing", embedded(r.timing_json)},
       {"feedback", r.feedback_path},

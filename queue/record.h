@@ -18,9 +18,6 @@ namespace milonga::queue {
 
 inline constexpr std::size_t kMaxJobRecord = 256 * 1024;        // bytes
 inline constexpr std::size_t kMaxResultRecord = 4 * 1024 * 1024;
-inline constexpr std::size_t kMaxFeedback = std::size_t{1} << 31;
-
-std::string sha256_hex(std::string_view bytes);  // 64 hex digits
 
 std::string write_job(const Job& job);
 // Strict: every field is there, of its type and in its range, and no other field is. Errors name the field.

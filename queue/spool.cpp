@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
+#include <atomic>
 #include <fstream>
 
+#include "base/sha256.h"
+#include "base/utf8.h"
 #include "queue/disk_linux.h"
 #include "queue/inputs.h"
 #include "queue/record.h"
@@ -37,6 +39,8 @@ Result<std::unique_ptr<Queue>> open_spool(SpoolOptions options) {
       return fail(fmt::format("'{}' is no place for a spool: {}", options.path, why),
                   "put it on a local ext4 or XFS file system, or allow it with --volatile");
   }
+  if (!is_utf8(options.disk->absolute("")))  // results name files by it
+    return fail(fmt::format("'{}' is no place for a spool: its path is not UTF-8", to_utf8(options.path)), "rename the directory");
   auto spool = std::make_unique<Spool>(std::move(options.disk), options.max_attempts, real);
   TRY(spool->open(options.create));
   return std::unique_ptr<Queue>(std::move(spool));
@@ -65,8 +69,7 @@ Result<void> Spool::make_layout() {
         name != "lost+found" && name != "lock")
       return fail(fmt::format("'{}' is neither empty nor a spool: it has '{}'", disk_->absolute(""), name),
                   "name an empty or a new directory");
-  for (const char* name : kDirectories)
-    if (auto made = disk_->make_directory(name); !made && made.error().code != EEXIST) return made;
+  TRY(make_directories());
   if (TRY(disk_->list("id")).empty()) TRY(write_file("id/1", ""));
   TRY(disk_->sync_directory("id"));
   TRY(disk_->sync_directory("."));
@@ -76,15 +79,26 @@ Result<void> Spool::make_layout() {
   return disk_->sync_directory(".");
 }
 
+Result<void> Spool::make_directories() {
+  for (const char* name : kDirectories)
+    if (auto made = disk_->make_directory(name); !made && made.error().code != EEXIST) return made;
+  return {};
+}
+
 std::string Spool::temporary(const char* what) {
-  return fmt::format("tmp/{}.{}.{}", what, disk_->owner(), ++sequence_);
+  static std::atomic<std::uint64_t> sequence = 0;  // of the process: it may have the spool open more than once
+  return fmt::format("tmp/{}.{}.{}", what, disk_->owner(), ++sequence);
 }
 
 // Also where it is there already: who made it may have been killed before the flush.
 Result<void> Spool::ensure_directory(const std::string& path, const std::string& parent) {
-  const bool there = TRY(disk_->info(path)).exists;
-  if (there && flushed_.contains(path)) return {};
-  if (!there)
+  FileInfo there = TRY(disk_->info(path));
+  if (there.exists && !there.directory) {
+    quarantine(parent, path.substr(parent.size() + 1), fmt::format("it is not a directory; {}/ holds nothing else", parent));
+    there.exists = false;
+  }
+  if (there.exists && flushed_.contains(path)) return {};
+  if (!there.exists)
     if (auto made = disk_->make_directory(path); !made && made.error().code != EEXIST) return made;
   TRY(disk_->sync_directory(parent));
   flushed_.insert(path);
@@ -101,15 +115,55 @@ Result<void> Spool::write_file(const std::string& path, std::string_view bytes) 
   return done;
 }
 
+bool is_broken(const Error& error) {
+  // No errno: it was read and makes no sense. The others: it is no plain file.
+  constexpr int kKinds[] = {0, EINVAL, EFBIG, ELOOP, ENOTDIR, EISDIR};
+  return std::find(std::begin(kKinds), std::end(kKinds), error.code) != std::end(kKinds);
+}
+
+// The record under that name, if it is one and of that id.
+Result<Job> Spool::read_record(const std::string& directory, const JobName& name) {
+  const std::string bytes = TRY(disk_->read(directory + "/" + name.text(), kMaxJobRecord));
+  Job job = TRY(read_job(bytes));
+  if (job.id != name.id) return fail(fmt::format("field 'id' is {}, but the name says {}", job.id, name.id));
+  return job;
+}
+
+// Out of the way, kept, with the reason beside it; the queue goes on. What cannot
+// be moved stays, and is tried again by the next listing.
+void Spool::quarantine(const std::string& directory, const std::string& name, const std::string& why) {
+  constexpr std::size_t kLongest = 200;  // with the suffixes well below NAME_MAX
+  const std::string kept = name.size() <= kLongest ? name : name.substr(0, kLongest - 17) + "-" + sha256_hex(name).substr(0, 16);
+  Result<void> moved = fail("its name is taken a thousand times in bad/");
+  std::string to = "bad/" + kept;
+  for (int n = 1; n <= 1000; ++n) {
+    moved = disk_->rename(directory + "/" + name, to);
+    if (moved || moved.error().code != EEXIST) break;
+    to = fmt::format("bad/{}.{}", kept, n);
+  }
+  if (!moved && moved.error().code == ENOENT && !disk_->info(directory + "/" + name).value_or(FileInfo{}).exists)
+    return;  // somebody else did
+  const std::string what = fmt::format("'{}/{}': {}", directory, to_utf8(name), why);
+  if (!moved) {
+    notes_.push_back(fmt::format("{}; it cannot be set aside: {}", what, moved.error().line()));
+    return;
+  }
+  ++quarantined_;
+  notes_.push_back(fmt::format("{}; set aside as '{}'", what, to_utf8(disk_->absolute(to))));
+  // The reason is a help, the file itself is what must not be lost.
+  (void)disk_->unlink(to + ".why");
+  (void)write_file(to + ".why", fmt::format("{}/{}: {}\n", directory, name, why));
+  (void)disk_->sync_directory("bad");
+}
+
 // The next id is the name of the one file in id/; who renames it onward owns it.
 Result<JobId> Spool::allocate_id() {
   for (;;) {
     const std::vector<std::string> names = TRY(disk_->list("id"));
     JobId id = 0;
-    for (const std::string& name : names)
-      (void)std::from_chars(name.data(), name.data() + name.size(), id);
+    for (const std::string& name : names) id = std::max(id, parse_id(name));
     if (id <= 0) return fail("the spool has lost its next id", "restart milongad: it restores it");
-    if (id == 0x7fffffff) return fail("all job ids are used up");
+    if (id == kLastId) return fail("all job ids are used up");
     auto moved = disk_->rename(fmt::format("id/{}", id), fmt::format("id/{}", id + 1));
     if (!moved && moved.error().code == ENOENT) continue;  // somebody was faster
     TRY(std::move(moved));
@@ -119,19 +173,22 @@ Result<JobId> Spool::allocate_id() {
 }
 
 Result<JobId> Spool::submit(Job job, const std::string& source_dir) {
+  TRY(disk_->may_write());
   if (job.submitter.empty()) job.submitter = fmt::format("uid:{}", ::getuid());
   TRY(check_job(job));
   job.files = TRY(store_inputs(*disk_, source_dir, [this] { return temporary("blob"); }));
-  job.id = TRY(allocate_id());
   job.created_ms = disk_->now_ms();
-  const std::string record = write_job(job);
-  if (record.size() > kMaxJobRecord)
+  job.id = kLastId;  // no real id is longer: what is read back now is read back later
+  const std::string draft = write_job(job);
+  if (draft.size() > kMaxJobRecord)
     return fail(fmt::format("the job's record of {} files is larger than {} KiB", job.files.size(), kMaxJobRecord / 1024),
                 "submit an archive of the files");
+  TRY(read_job(draft));
+  job.id = TRY(allocate_id());
   const std::string lane = "ready/" + encode_lane(job.lane);
   TRY(ensure_directory(lane, "ready"));
   const std::string unfinished = temporary("job");
-  TRY(write_file(unfinished, record));
+  TRY(write_file(unfinished, write_job(job)));
   if (auto placed = disk_->rename(unfinished, lane + "/" + JobName::first(job).text()); !placed) {
     (void)disk_->unlink(unfinished);
     return Unexpected(placed.error());
@@ -140,6 +197,23 @@ Result<JobId> Spool::submit(Job job, const std::string& source_dir) {
   return job.id;
 }
 
-Result<void> Spool::copy_input(const InputFile& file, int to_fd) { return disk_->copy_out(blob_path(file.sha256), to_fd); }
+Result<void> Spool::copy_input(const InputFile& file, int to_fd) {
+  Sha256 hash;
+  TRY(disk_->stream(blob_path(file.sha256), [&](std::string_view bytes) -> Result<void> {
+    hash.add(bytes);
+    while (!bytes.empty()) {
+      const ssize_t n = ::write(to_fd, bytes.data(), bytes.size());
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return fail_errno("copy the input", file.path);
+      bytes.remove_prefix(static_cast<std::size_t>(n));
+    }
+    return {};
+  }));
+  if (hash.hex() != file.sha256)
+    return fail(fmt::format("the input '{}' is not what was submitted: '{}' was changed or has rotted", file.path,
+                            disk_->absolute(blob_path(file.sha256))),
+                "submit the job again");
+  return {};
+}
 
 }  // namespace milonga::queue

@@ -33,6 +33,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "queue/disk.h"
 #include "queue/index.h"
@@ -48,6 +49,9 @@ struct SpoolOptions {
   int max_attempts = 3;         // executions of one job before it is given up
   std::unique_ptr<Disk> disk;   // instead of the real one at `path`; then nothing is watched (tests)
 };
+
+// Whether reading failed by what stands there, and would again; everything else may pass.
+bool is_broken(const Error& error);
 
 // Fails in one line: not there, not a spool, another version, an unfit file system.
 Result<std::unique_ptr<Queue>> open_spool(SpoolOptions options);
@@ -68,6 +72,7 @@ class Spool : public Queue {
                      Attempt attempt) override;
   [[nodiscard]] int changes_fd() const override { return watcher_ ? watcher_->fd() : -1; }
   Result<std::vector<JobId>> take_changes() override;
+  std::vector<std::string> take_notes() override { return std::exchange(notes_, {}); }
   void resign() override;
   Result<CancelAnswer> cancel(JobId id, const std::string& by) override;
   Result<std::optional<Status>> find(JobId id) override;
@@ -88,21 +93,25 @@ class Spool : public Queue {
   std::string temporary(const char* what);
   Result<void> ensure_directory(const std::string& path, const std::string& parent);
   Result<void> write_file(const std::string& path, std::string_view bytes);
+  Result<Job> read_record(const std::string& directory, const JobName& name);
+  void quarantine(const std::string& directory, const std::string& name, const std::string& why);
   Result<void> make_layout();
+  Result<void> make_directories();
   Result<JobId> allocate_id();
 
   // spool_claim.cpp
-  Result<void> scan_ready(Recovery* recovery);
-  Result<void> scan_lane(const std::string& lane, Recovery* recovery);
+  Result<void> scan_ready();
+  Result<void> scan_lane(const std::string& lane);
   void add_waiting(const std::string& lane, const JobName& name);
   Result<std::optional<Claim>> take(const Waiting& waiting);
-  Result<void> quarantine(const std::string& directory, const std::string& name, const std::string& why);
+  Result<void> take_news(Watcher::News news, std::vector<JobId>& cancelled);
   Result<void> arm_timer();
 
   // spool_commit.cpp
   Result<void> keep_feedback(const std::string& work_dir, const Completion& completion, ResultRecord& record);
   Result<bool> link_result(const ResultRecord& record);
   Result<void> leave(const std::string& directory, const JobName& name, const Job& job, const std::string& work_dir);
+  Result<bool> is_of_another(const std::string& record, const std::string& kept);
   Result<void> publish(const Job& job);
   Result<bool> is_marked_cancelled(const std::string& runner, JobId id);
   Result<bool> has_result(JobId id);
@@ -113,9 +122,11 @@ class Spool : public Queue {
   Result<void> take_identity(bool exclusive);
   Result<std::string> living_daemon();
   Result<void> recover_runner(const std::string& dead, const KillOrphan& kill_orphan, Recovery& recovery);
+  Result<void> remove_runner(const std::string& dead);
   Result<void> recover_job(const std::string& dead, const JobName& name, const KillOrphan& kill_orphan, Recovery& recovery);
   Result<void> remove_dead_tmp(Recovery& recovery);
-  Result<void> check_ids(Recovery& recovery);
+  Result<void> check_ids();
+  Result<JobId> highest_id(JobId next);
 
   // spool_view.cpp
   Result<std::vector<Place>> places();  // of all jobs that are not done
@@ -126,13 +137,15 @@ class Spool : public Queue {
   std::unique_ptr<Disk> disk_;
   int max_attempts_;
   bool watch_;
-  std::uint64_t sequence_ = 0;
   std::string runner_;  // directory name below run/; empty: not a runner
   std::unique_ptr<Disk::Lock> spool_lock_, runner_lock_;
   std::optional<Watcher> watcher_;
   Index index_;
   std::map<JobId, JobName> held_;  // our claims
   std::set<std::string> flushed_;  // lanes and shards whose names are on disk
+  bool news_lost_ = false;         // some news was taken and not heeded: list everything
+  int quarantined_ = 0;
+  std::vector<std::string> notes_;
 };
 
 }  // namespace milonga::queue

@@ -1,14 +1,13 @@
 // Ending a claim: T5 to T8, T10; and cancelling: T11, T12.
 #include <fmt/format.h>
 
+#include "base/sha256.h"
 #include "queue/record.h"
 #include "queue/spool.h"
 
 namespace milonga::queue {
 namespace {
 
-std::string result_path(JobId id) { return fmt::format("{}/{}.res", shard_of(id), id); }
-std::string record_path(JobId id) { return fmt::format("{}/{}.job", shard_of(id), id); }
 std::string mark_path(const std::string& runner, JobId id) { return fmt::format("run/{}/{}.cancel", runner, id); }
 
 }  // namespace
@@ -23,10 +22,10 @@ Result<bool> Spool::has_result(JobId id) { return TRY(disk_->info(result_path(id
 // before the flush. One that rotted decides nothing any more and is set aside.
 Result<bool> Spool::is_decided(JobId id) {
   if (!TRY(has_result(id))) return false;
-  const std::string bytes = TRY(disk_->read(result_path(id), kMaxResultRecord));
-  if (const auto result = read_result(bytes); !result) {
-    TRY(quarantine(shard_of(id), fmt::format("{}.res", id), result.error().line()));
-    return false;
+  if (const auto result = result_of(id); !result) {
+    if (!is_broken(result.error())) return Unexpected(result.error());
+    quarantine(shard_of(id), fmt::format("{}.res", id), result.error().line());
+    return TRY(has_result(id));  // where it cannot be moved, no other can take its place
   }
   TRY(disk_->sync_directory(shard_of(id)));
   return true;
@@ -42,21 +41,28 @@ Result<void> Spool::keep_feedback(const std::string& work, const Completion& com
   const std::string from = work + "/" + completion.feedback_name;
   const std::string to = fmt::format("{}/{}.{}.out", shard_of(record.id), record.id, record.attempt);
   TRY(disk_->sync_path(from));
-  const std::string bytes = TRY(disk_->read(from, kMaxFeedback));
+  Sha256 hash;
+  std::uint64_t size = 0;
+  TRY(disk_->stream(from, [&](std::string_view bytes) -> Result<void> {
+    hash.add(bytes);
+    size += bytes.size();
+    return {};
+  }));
   // A crash can undo a claim, but not this name: then it is of an execution that was never answered for.
   if (auto gone = disk_->unlink(to); !gone && gone.error().code != ENOENT) return gone;
   TRY(disk_->link(from, to));
   TRY(disk_->sync_directory(shard_of(record.id)));
   record.feedback_path = disk_->absolute(to);
-  record.feedback_sha256 = sha256_hex(bytes);
-  record.feedback_size = bytes.size();
+  record.feedback_sha256 = hash.hex();
+  record.feedback_size = size;
   return {};
 }
 
 // T5. False: a result is there already, and stands.
 Result<bool> Spool::link_result(const ResultRecord& record) {
-  const std::string unfinished = temporary("res");
-  TRY(write_file(unfinished, write_result(record)));
+  const std::string bytes = write_result(record), unfinished = temporary("res");
+  TRY(read_result(bytes));  // what nobody can read decides nothing
+  TRY(write_file(unfinished, bytes));
   auto linked = disk_->link(unfinished, result_path(record.id));
   (void)disk_->unlink(unfinished);  // recovery removes what stays
   if (!linked && linked.error().code != EEXIST) return Unexpected(linked.error());
@@ -103,13 +109,23 @@ Result<void> Spool::publish(const Job& job) {
 
 // T6 and T8, from wherever the job's file is; each can be done again.
 Result<void> Spool::leave(const std::string& directory, const JobName& name, const Job& job, const std::string& work) {
-  TRY(publish(job));
-  auto moved = disk_->rename(directory + "/" + name.text(), record_path(name.id));
-  if (!moved && moved.error().code == EEXIST) moved = disk_->unlink(directory + "/" + name.text());
-  if (!moved && moved.error().code != ENOENT) return moved;
+  const std::string from = directory + "/" + name.text(), to = record_path(name.id);
+  if (TRY(is_of_another(from, to))) {
+    quarantine(directory, name.text(), "another job had this id, and has its result");
+  } else {
+    TRY(publish(job));
+    auto moved = disk_->rename(from, to);
+    if (!moved && moved.error().code == EEXIST) moved = disk_->unlink(from);  // the same: a crash undid half of this
+    if (!moved && moved.error().code != ENOENT) return moved;
+  }
   if (directory.rfind("run/", 0) == 0)
     if (auto gone = disk_->unlink(mark_path(directory.substr(4), name.id)); !gone && gone.error().code != ENOENT) return gone;
   return work.empty() ? Result<void>{} : disk_->remove_tree(work);
+}
+
+Result<bool> Spool::is_of_another(const std::string& record, const std::string& kept) {
+  if (!TRY(disk_->info(kept)).exists || !TRY(disk_->info(record)).exists) return false;
+  return TRY(disk_->read(record, kMaxJobRecord)) != TRY(disk_->read(kept, kMaxJobRecord));
 }
 
 Result<void> Spool::retry(const Claim& claim, const std::string& reason, std::chrono::milliseconds delay,
@@ -129,6 +145,7 @@ Result<void> Spool::retry(const Claim& claim, const std::string& reason, std::ch
   const std::string from = "run/" + runner_ + "/" + name.text();
   const std::string work = work_dir(runner_, name);
   const std::string lane = encode_lane(claim.job.lane);
+  TRY(ensure_directory("ready/" + lane, "ready"));
   if (!counts && name.attempt > 0) --name.attempt;
   if (delay.count() > 0) name.due_ms = disk_->now_ms() + delay.count();
   TRY(disk_->rename(from, "ready/" + lane + "/" + name.text()));
@@ -139,6 +156,7 @@ Result<void> Spool::retry(const Claim& claim, const std::string& reason, std::ch
 }
 
 Result<CancelAnswer> Spool::cancel(JobId id, const std::string& by) {
+  TRY(disk_->may_write());
   // A job moves from ready to run to done, and back only by a retry: looked for
   // in that order it is missed only if it moved just then, so look again.
   for (int round = 0; round < 100; ++round) {

@@ -25,7 +25,7 @@ Result<void> Spool::take_identity(bool exclusive) {
     spool_lock_ = TRY(std::move(lock));
   }
   const std::string unfinished = temporary("run");
-  const std::string name = disk_->owner() + "-" + std::to_string(sequence_);
+  const std::string name = disk_->owner() + "-" + unfinished.substr(unfinished.rfind('.') + 1);
   TRY(disk_->make_directory(unfinished));
   runner_lock_ = TRY(disk_->lock(unfinished + "/lock"));
   TRY(disk_->rename(unfinished, "run/" + name));
@@ -36,6 +36,8 @@ Result<void> Spool::take_identity(bool exclusive) {
 }
 
 Result<Recovery> Spool::become_runner(bool exclusive, const KillOrphan& kill_orphan) {
+  TRY(disk_->may_write());
+  TRY(make_directories());  // one may have been removed by hand
   Recovery recovery;
   TRY(take_identity(exclusive));
   for (const std::string& other : TRY(disk_->list("run")))
@@ -45,33 +47,39 @@ Result<Recovery> Spool::become_runner(bool exclusive, const KillOrphan& kill_orp
   TRY(remove_dead_tmp(recovery));
   if (watch_) watcher_.emplace(TRY(Watcher::create()));
   if (watcher_) TRY(watcher_->add(disk_->absolute("run/" + runner_), "run"));
-  TRY(scan_ready(&recovery));
-  TRY(check_ids(recovery));
+  TRY(check_ids());  // while what is in ready/ is still there to be asked
+  TRY(scan_ready());
+  recovery.quarantined = quarantined_;
   return recovery;
 }
 
 Result<void> Spool::recover_runner(const std::string& dead, const KillOrphan& kill_orphan, Recovery& recovery) {
   const std::string directory = "run/" + dead;
   if (!TRY(disk_->info(directory)).directory) {
-    ++recovery.quarantined;
-    return quarantine("run", dead, "it is not a directory; run/ holds one directory per runner");
+    quarantine("run", dead, "it is not a directory; run/ holds one directory per runner");
+    return {};
   }
   auto lock = disk_->lock(directory + "/lock");
   if (!lock && lock.error().code == EWOULDBLOCK) return {};  // alive
   TRY(std::move(lock));
   for (const std::string& file : TRY(disk_->list(directory))) {
     if (file == "lock" || file.ends_with(".cancel")) continue;
-    if (const auto name = JobName::parse(file)) {
-      TRY(recover_job(dead, *name, kill_orphan, recovery));
-    } else {
-      TRY(quarantine(directory, file, "its name is not that of a job (see queue/name.h)"));
-      ++recovery.quarantined;
-    }
+    if (const auto name = JobName::parse(file)) TRY(recover_job(dead, *name, kill_orphan, recovery));
+    else quarantine(directory, file, "its name is not that of a job (see queue/name.h)");
   }
+  return remove_runner(dead);
+}
+
+// Unless something is in it that could not be recovered for now: the next start tries again.
+Result<void> Spool::remove_runner(const std::string& dead) {
+  const std::string directory = "run/" + dead;
+  for (const std::string& file : TRY(disk_->list(directory)))
+    if (file != "lock" && !file.ends_with(".cancel")) return {};
   // Whatever left this directory must be on disk elsewhere before it goes.
   for (const std::string& lane : TRY(disk_->list("ready")))
     if (TRY(disk_->info("ready/" + lane)).directory) TRY(disk_->sync_directory("ready/" + lane));
-  for (const std::string& shard : TRY(disk_->list("done"))) TRY(disk_->sync_directory("done/" + shard));
+  for (const std::string& shard : TRY(disk_->list("done")))
+    if (TRY(disk_->info("done/" + shard)).directory) TRY(disk_->sync_directory("done/" + shard));
   TRY(disk_->remove_tree("work/" + dead));
   return disk_->remove_tree(directory);
 }
@@ -80,12 +88,15 @@ Result<void> Spool::recover_job(const std::string& dead, const JobName& name, co
                                 Recovery& recovery) {
   const std::string directory = "run/" + dead;
   const std::string path = directory + "/" + name.text();
-  Result<std::string> bytes = disk_->read(path, kMaxJobRecord);
-  Result<Job> job = bytes ? read_job(*bytes) : Result<Job>(Unexpected(bytes.error()));
+  const Result<Job> job = read_record(directory, name);
+  if (!job && is_broken(job.error())) {
+    quarantine(directory, name.text(), job.error().line());
+    return {};
+  }
   if (!job) {
-    ++recovery.quarantined;
-    recovery.notes.push_back(fmt::format("job {} of a dead runner is unreadable: {}", name.id, job.error().line()));
-    return quarantine(directory, name.text(), job.error().line());
+    notes_.push_back(fmt::format("job {} of the dead runner {} stays as it is until the next start: {}", name.id, dead,
+                                 job.error().line()));
+    return {};
   }
   const std::string work = work_dir(dead, name);
   kill_orphan(*job, name.attempt, disk_->absolute(work));
@@ -110,11 +121,12 @@ Result<void> Spool::recover_job(const std::string& dead, const JobName& name, co
   const std::string lane = "ready/" + encode_lane(job->lane);
   TRY(ensure_directory(lane, "ready"));
   ++recovery.requeued;
-  recovery.notes.push_back(fmt::format("job {} is offered again: its runner {} died in attempt {}", name.id, dead, name.attempt));
+  notes_.push_back(fmt::format("job {} is offered again: its runner {} died in attempt {}", name.id, dead, name.attempt));
   auto moved = disk_->rename(path, lane + "/" + name.text());
-  // A claim that a crash undid in one directory and not in the other: the same job twice, one of them is enough.
-  if (!moved && moved.error().code == EEXIST) return disk_->unlink(path);
-  return moved;
+  if (moved || moved.error().code != EEXIST) return moved;
+  if (TRY(is_of_another(path, lane + "/" + name.text()))) quarantine(directory, name.text(), "another job has this id, and waits");
+  else TRY(disk_->unlink(path));  // a claim that a crash undid in one directory and not in the other
+  return {};
 }
 
 // "<what>.<owner>.<n>": what a dead process did not finish, nobody was told of.
@@ -129,29 +141,40 @@ Result<void> Spool::remove_dead_tmp(Recovery& recovery) {
   return {};
 }
 
-// The next id is above every id that was ever seen, whatever became of id/.
-Result<void> Spool::check_ids(Recovery& recovery) {
-  JobId highest = 0, next = 0;
-  for (const Place& place : TRY(places())) highest = std::max(highest, place.name.id);
-  for (const std::string& shard : TRY(disk_->list("done")))
-    for (const std::string& file : TRY(disk_->list("done/" + shard))) {
-      JobId id = 0;
-      (void)std::from_chars(file.data(), file.data() + file.size(), id);
-      highest = std::max(highest, id);
-    }
+// The next id is above every id that was ever given, whatever became of id/.
+Result<void> Spool::check_ids() {
+  JobId next = 0;
   std::vector<std::string> names = TRY(disk_->list("id"));
-  for (const std::string& name : names) {
-    JobId id = 0;
-    (void)std::from_chars(name.data(), name.data() + name.size(), id);
-    next = std::max(next, id);
-  }
+  for (const std::string& name : names) next = std::max(next, parse_id(name));
+  const JobId highest = TRY(highest_id(next));
   if (next > highest && names.size() == 1) return {};
-  const JobId restored = std::max(next, highest + 1000);
-  recovery.notes.push_back(fmt::format("the next id was lost or set back; it is {} now", restored));
+  // With room for ids that were given and whose jobs the same misfortune took.
+  const JobId restored = next > highest ? next : static_cast<JobId>(std::min<std::int64_t>(std::int64_t{highest} + 1000, kLastId));
+  notes_.push_back(fmt::format("the next id was lost or set back; it is {} now", restored));
   for (const std::string& name : names)
-    if (name != std::to_string(restored)) TRY(disk_->unlink("id/" + name));
+    if (name != std::to_string(restored)) TRY(disk_->remove_tree("id/" + name));
   if (auto made = write_file(fmt::format("id/{}", restored), ""); !made && made.error().code != EEXIST) return made;
   return disk_->sync_directory("id");
+}
+
+// The highest id that a job has or a result tells of. A name that is not below
+// `next`, as it should be, is believed only if what is in the file says the same.
+Result<JobId> Spool::highest_id(JobId next) {
+  JobId highest = 0;
+  for (const Place& place : TRY(places()))
+    if (place.name.id > highest && (place.name.id < next || read_record(place.directory, place.name))) highest = place.name.id;
+  for (const std::string& shard : TRY(disk_->list("done"))) {
+    const auto files = disk_->list("done/" + shard);
+    if (!files) continue;  // no directory
+    for (const std::string& file : *files) {
+      const JobId id = parse_id(file.substr(0, file.find('.')));
+      if (id <= highest) continue;
+      if (id < next || result_of(id).value_or(ResultRecord{}).id == id ||
+          read_job(disk_->read(record_path(id), kMaxJobRecord).value_or("")).value_or(Job{}).id == id)
+        highest = id;
+    }
+  }
+  return highest;
 }
 
 void Spool::resign() {

@@ -11,7 +11,7 @@ Result<Watcher> Watcher::create() {
   w.inotify_.reset(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   w.timer_.reset(::timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK));
   w.epoll_.reset(::epoll_create1(EPOLL_CLOEXEC));
-  if (!w.inotify_.valid()) return fail_errno("watch the spool", "", "raise fs.inotify.max_user_instances");
+  if (!w.inotify_.valid()) return fail_errno("watch the spool", "", errno == EMFILE ? "raise fs.inotify.max_user_instances" : "");
   if (!w.timer_.valid() || !w.epoll_.valid()) return fail_errno("watch the spool", "");
   for (const int fd : {w.inotify_.get(), w.timer_.get()}) {
     epoll_event event{};
@@ -22,8 +22,8 @@ Result<Watcher> Watcher::create() {
 }
 
 Result<void> Watcher::add(const std::string& absolute_path, const std::string& key) {
-  const int watch = ::inotify_add_watch(inotify_.get(), absolute_path.c_str(), IN_CREATE | IN_MOVED_TO | IN_ONLYDIR);
-  if (watch < 0) return fail_errno("watch", absolute_path, "raise fs.inotify.max_user_watches");
+  const int watch = ::inotify_add_watch(inotify_.get(), absolute_path.c_str(), IN_CREATE | IN_MOVED_TO | IN_ONLYDIR | IN_DONT_FOLLOW);
+  if (watch < 0) return fail_errno("watch", absolute_path, errno == ENOSPC ? "raise fs.inotify.max_user_watches" : "");
   keys_[watch] = key;
   return {};
 }

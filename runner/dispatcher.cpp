@@ -22,6 +22,11 @@ bool is_full_disk(const Error& error) {
   return error.code == ENOSPC || error.code == EDQUOT;
 }
 
+// Want of something that others may give back: the daemon waits instead of ending.
+bool may_pass(const Error& error) {
+  return is_full_disk(error) || error.code == EMFILE || error.code == ENFILE || error.code == ENOMEM;
+}
+
 std::int64_t unix_ms() {
   using namespace std::chrono;
   return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
@@ -62,19 +67,34 @@ void Dispatcher::trace(Work& work, const std::string& text) {
 
 void Dispatcher::on_news() {
   const auto cancelled = queue_.take_changes();
-  if (!cancelled) return on_fatal_(cancelled.error());
+  for (const std::string& note : queue_.take_notes()) log(Level::warning, note);
+  if (!cancelled) return on_trouble(cancelled.error());
   for (const queue::JobId id : *cancelled)
     if (const auto found = works_.find(id); found != works_.end())
       interrupt(found->second, Event::cancelled, "cancelled");
   fill_slots();
 }
 
+// Nothing is lost by waiting: what was not taken still stands in the queue.
+void Dispatcher::on_trouble(const Error& error) {
+  if (!may_pass(error) && error.code != EIO) return on_fatal_(error);  // EIO: one file's bad block is no reason to stop
+  if (paused_) return;
+  log(Level::warning, fmt::format("{}; the queue is looked at again in {} s", error.line(),
+                                  std::chrono::duration<double>(options_.full_disk_pause).count()));
+  paused_ = true;
+  loop_.after(options_.full_disk_pause, [this] {
+    paused_ = false;
+    on_news();
+  });
+}
+
 void Dispatcher::fill_slots() {
   std::vector<WorkPtr> fresh;
-  while (!stopping_ && works_.size() < options_.slots) {
+  while (!stopping_ && !paused_ && works_.size() < options_.slots) {
     auto claim = queue_.claim();
-    if (!claim) return on_fatal_(claim.error());
-    if (!*claim) break;
+    for (const std::string& note : queue_.take_notes()) log(Level::warning, note);
+    if (!claim) on_trouble(claim.error());
+    if (!claim || !*claim) break;  // what was claimed before must go on
     auto work = std::make_shared<Work>();
     work->claim = std::move(**claim);
     work->received_ms = unix_ms();
@@ -193,7 +213,7 @@ void Dispatcher::interrupt(const WorkPtr& work, Event event, const std::string& 
 
 void Dispatcher::finish(const WorkPtr& work) {
   if (auto settled = settle(work); !settled) {
-    if (!is_full_disk(settled.error())) return on_fatal_(settled.error());
+    if (!may_pass(settled.error())) return on_fatal_(settled.error());
     log(Level::warning,
         fmt::format("job={} its result waits for room: {}", work->claim.job.id, settled.error().line()));
     if (!stopping_) {

@@ -48,6 +48,7 @@ class Dispatcher {
   using WorkPtr = std::shared_ptr<Work>;
 
   void fill_slots();
+  void on_trouble(const Error& error);
   void enter(const WorkPtr& work, Stage stage);
   void call(const WorkPtr& work, Stage stage);
   void on_event(const WorkPtr& work, Stage stage, Event event, const std::string& why);
@@ -66,6 +67,7 @@ class Dispatcher {
   std::function<void(const Error&)> on_fatal_;
   std::map<queue::JobId, WorkPtr> works_;
   bool stopping_ = false;
+  bool paused_ = false;  // no claims: the queue said that something is wanting
   std::function<void()> drained_;
 };
 

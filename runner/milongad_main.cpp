@@ -49,7 +49,7 @@ void kill_orphan(const queue::Job& job, int attempt, const std::string& work_dir
 
 Result<void> recover(queue::Queue& queue) {
   const queue::Recovery r = TRY(queue.become_runner(true, kill_orphan));
-  for (const std::string& note : r.notes) log(Level::warning, note);
+  for (const std::string& note : queue.take_notes()) log(Level::warning, note);
   const queue::Stats s = TRY(queue.stats());
   log(Level::info,
       fmt::format("{} waiting, {} done, {} bad; recovered: {} offered again, {} finished, {} cancelled, "

@@ -146,6 +146,7 @@ class CrashDisk : public Disk {
   explicit CrashDisk(std::shared_ptr<CrashFs> fs)
       : fs_(std::move(fs)), owner_("e" + std::to_string(fs_->epoch_) + "p" + std::to_string(++fs_->processes_)) {}
 
+  Result<void> may_write() override { return {}; }
   Result<int> create(const std::string& path) override {
     if (!fs_->step()) return off();
     const int dir = fs_->find(parent_of(path));
@@ -232,6 +233,7 @@ class CrashDisk : public Disk {
     if (fs_->crashed_) return off();
     const int inode = fs_->find(path);
     if (inode < 0) return error(ENOENT, path);
+    if (at(inode).directory) return error(EINVAL, path);
     if (at(inode).data.size() > limit) return error(EFBIG, path);
     return at(inode).data;
   }
@@ -241,7 +243,9 @@ class CrashDisk : public Disk {
     if (inode < 0) return FileInfo{};
     return FileInfo{true, at(inode).directory, at(inode).data.size()};
   }
-  Result<void> copy_out(const std::string& path, int) override { return error(ENOSYS, path); }
+  Result<void> stream(const std::string& path, const Take& take) override {
+    return take(TRY(read(path, ~std::uint64_t{0})));
+  }
   Result<void> publish(const std::string& target, const std::string& from) override {
     if (!fs_->step()) return off();
     if (fs_->find(from) < 0) return error(ENOENT, from);

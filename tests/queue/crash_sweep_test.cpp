@@ -11,6 +11,7 @@
 #include <random>
 #include <set>
 
+#include "base/sha256.h"
 #include "queue/inputs.h"
 #include "queue/record.h"
 #include "queue/spool.h"

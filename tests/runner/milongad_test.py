@@ -9,6 +9,7 @@ import json
 import os
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -250,6 +251,28 @@ def full_disk(place):
         assert stop(p) == 0
 
 
+def no_inodes(place):
+    """A claim that finds no inode left: the daemon goes on, and so does the job when there is one."""
+    with small_disk(place) as mount:
+        p = place.daemon()
+        place.wait_until_done(place.submit(1))
+        p.send_signal(signal.SIGSTOP)
+        jobs = place.submit(2)
+        os.mkdir(f"{mount}/ballast")
+        with contextlib.suppress(OSError):
+            for n in range(100_000):
+                os.close(os.open(f"{mount}/ballast/{n}", os.O_CREAT | os.O_WRONLY))
+        p.send_signal(signal.SIGCONT)
+        place.wait_for_log(p, b"the queue is looked at again")
+        assert p.poll() is None, "the daemon must go on"
+        refused = place.milonga("submit", place.lab, check=False)
+        assert refused.returncode != 0 and refused.stderr.count(b"\n") == 1, refused
+        shutil.rmtree(f"{mount}/ballast")
+        place.wait_until_done(jobs)
+        assert [place.result(j)["attempt"] for j in jobs] == [1, 1], "nothing was executed for nothing"
+        assert stop(p) == 0
+
+
 def stop_full_disk(place):
     """SIGTERM ends the daemon also while a job waits for room; the next daemon grades that job."""
     with small_disk(place) as mount:
@@ -341,7 +364,7 @@ def idle(place):
 
 with tempfile.TemporaryDirectory(prefix="milonga-daemon-", dir="/var/tmp") as root:
     cases = {"kill_daemon": kill_daemon, "stop": stop_case, "second_daemon": second_daemon, "broken_job": broken_job,
-             "full_disk": full_disk, "idle": idle, "stop_full_disk": stop_full_disk, "lost_log": lost_log,
-             "kill_autodriver": kill_autodriver}
+             "full_disk": full_disk, "no_inodes": no_inodes, "idle": idle,
+             "stop_full_disk": stop_full_disk, "lost_log": lost_log, "kill_autodriver": kill_autodriver}
     cases[CASE](Place(root))
 print("ok")
