@@ -173,7 +173,8 @@ Result<CancelAnswer> Spool::cancel(JobId id, const std::string& by) {
           (void)disk_->unlink(mark_path(runner, id));
           break;  // it moved on while we marked it
         }
-        return CancelAnswer::cancelling;
+        // A result may stand that its runner, or a killed one, did not come to leave with.
+        return TRY(is_decided(id)) ? CancelAnswer::already_done : CancelAnswer::cancelling;
       }
       ResultRecord record;
       record.id = id;
@@ -195,7 +196,7 @@ Result<CancelAnswer> Spool::cancel(JobId id, const std::string& by) {
       }
       return first ? CancelAnswer::cancelled : CancelAnswer::already_done;
     }
-    if (TRY(has_result(id))) return CancelAnswer::already_done;
+    if (TRY(is_decided(id))) return CancelAnswer::already_done;
     if (id <= 0 || TRY(disk_->info(fmt::format("id/{}", id))).exists) return CancelAnswer::unknown_id;
     if (round > 1 && !TRY(find(id))) return CancelAnswer::unknown_id;
   }

@@ -38,6 +38,14 @@ bool CrashFs::step() {
   return true;
 }
 
+void CrashFs::restart_processes() {
+  crashed_ = false;
+  crash_at_ = -1;
+  files_.clear();
+  locks_.clear();
+  ++epoch_;
+}
+
 int CrashFs::find(const std::string& path) const {
   int at = 0;
   if (path == ".") return at;

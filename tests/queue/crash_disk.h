@@ -34,6 +34,8 @@ class CrashFs {
   // The n-th operation from now on, and all later ones, fail: the machine is off. Negative: never.
   void crash_at(int operation) { crash_at_ = operation; }
   [[nodiscard]] bool crashed() const { return crashed_; }
+  // It was not the machine: only all processes were killed. What they wrote is there, flushed or not.
+  void restart_processes();
   [[nodiscard]] int operations() const { return operations_; }
 
   // A sync whose site is in here does nothing: the seeded bug of the mutation check.
