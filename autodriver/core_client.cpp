@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,17 +34,19 @@ Result<std::string> find_core() {
 
 struct Moved {
   UniqueFd fd;
-  int target;
+  int target = -1;
 };
 
 // Copies above all targets, so that no dup2 in the child overwrites what a later one needs.
-Result<std::array<Moved, 5>> move_up(const CoreDescriptors& d, int control) {
-  std::array<Moved, 5> moved = {Moved{{}, kFdRequest}, Moved{{}, kFdControl}, Moved{{}, kFdOutput},
-                                Moved{{}, kFdInput}, Moved{{}, kFdImage}};
-  const int sources[] = {d.request, control, d.output, d.input, d.image};
+using MovedUp = std::array<Moved, kFdLast + 1 - kFdRequest>;
+Result<MovedUp> move_up(const CoreDescriptors& d, int control) {
+  MovedUp moved;
+  const int sources[] = {d.request, control, d.output, d.input, d.image, d.cgroups[0], d.cgroups[1], d.cgroups[2], d.cgroups[3]};
+  static_assert(std::size(sources) == std::tuple_size_v<MovedUp>);
   for (std::size_t i = 0; i < moved.size(); ++i) {
+    moved[i].target = kFdRequest + static_cast<int>(i);
     if (sources[i] < 0) continue;
-    moved[i].fd.reset(::fcntl(sources[i], F_DUPFD_CLOEXEC, kFdImage + 1));
+    moved[i].fd.reset(::fcntl(sources[i], F_DUPFD_CLOEXEC, kFdLast + 1));
     if (!moved[i].fd.valid()) return fail_errno("copy a descriptor", "");
   }
   return moved;
@@ -50,7 +54,7 @@ Result<std::array<Moved, 5>> move_up(const CoreDescriptors& d, int control) {
 
 // Exactly 0 to 2 and the named ones. A session of its own: the terminal's
 // signals (Ctrl-C, hang-up) are ours to handle, the core hears of them from us.
-Result<pid_t> spawn(const std::string& path, const std::array<Moved, 5>& descriptors) {
+Result<pid_t> spawn(const std::string& path, const MovedUp& descriptors) {
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   ::posix_spawn_file_actions_init(&actions);
@@ -63,7 +67,7 @@ Result<pid_t> spawn(const std::string& path, const std::array<Moved, 5>& descrip
     else
       ::posix_spawn_file_actions_addclose(&actions, moved.target);
   }
-  ::posix_spawn_file_actions_addclosefrom_np(&actions, kFdImage + 1);
+  ::posix_spawn_file_actions_addclosefrom_np(&actions, kFdLast + 1);
   sigset_t none, all;
   ::sigemptyset(&none);
   ::sigfillset(&all);
@@ -84,6 +88,14 @@ Result<pid_t> spawn(const std::string& path, const std::array<Moved, 5>& descrip
 
 }  // namespace
 
+bool CoreClient::is_privileged() {
+  if (::geteuid() == 0) return true;
+  const auto path = find_core();
+  struct stat st {};
+  return path && ::stat(path->c_str(), &st) == 0 && st.st_uid == 0 && (st.st_mode & S_ISUID) != 0 &&
+         ::prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0;
+}
+
 Result<CoreClient> CoreClient::start(const CoreDescriptors& descriptors) {
   const std::string path = TRY(find_core());
   int pair[2];
@@ -91,7 +103,7 @@ Result<CoreClient> CoreClient::start(const CoreDescriptors& descriptors) {
     return fail_errno("create a socket pair", "");
   UniqueFd ours(pair[0]);
   const UniqueFd theirs(pair[1]);
-  const std::array<Moved, 5> moved = TRY(move_up(descriptors, theirs.get()));
+  const MovedUp moved = TRY(move_up(descriptors, theirs.get()));
   const pid_t pid = TRY(spawn(path, moved));
   return CoreClient(std::move(ours), pid);
 }

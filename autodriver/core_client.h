@@ -7,6 +7,7 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <string>
 
 #include "base/core/unique_fd.h"
@@ -22,10 +23,14 @@ struct CoreDescriptors {
   int output = -1;
   int input = -1;
   int image = -1;
+  std::array<int, 4> cgroups = {-1, -1, -1, -1};  // delegation.h
 };
 
 class CoreClient {
  public:
+  // Whether the core will have privilege: by our own uid, or its setuid bit, if that counts here.
+  static bool is_privileged();
+
   // Starts the core that lies beside this program, or in ../libexec/milonga.
   static Result<CoreClient> start(const CoreDescriptors& descriptors);
 

@@ -46,6 +46,7 @@ Result<> add_string(Request& request, std::string_view text) {
 Result<UniqueFd> build_run_request(const RunPlan& plan) {
   const auto request = std::make_unique<Request>();
   request->flags = (plan.has_input ? kHasInput : 0u) | (plan.has_image ? kHasImage : 0u) |
+                   (plan.has_cgroups ? kHasCgroups : 0u) |
                    (plan.options.host_network ? kHostNetwork : 0u) |
                    (plan.options.process_limit_fatal ? kProcessLimitFatal : 0u);
   request->limits = plan.options.limits;

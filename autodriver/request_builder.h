@@ -18,6 +18,7 @@ struct RunPlan {
   std::vector<std::string> command;  // argv
   bool has_input = false;
   bool has_image = false;
+  bool has_cgroups = false;
 };
 
 // A memfd with the request, sealed against any change. Fails if the command or

@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "autodriver/core_client.h"
+#include "autodriver/delegation.h"
 #include "autodriver/input_sender.h"
 #include "autodriver/output_pump.h"
 #include "autodriver/request_builder.h"
@@ -226,15 +227,16 @@ RunResult Run::result() {
 Result<Run> start(const CommandLine& line, Prepared prepared) {
   const UniqueFd image = TRY(open_image(line.box.image));
   const bool has_input = prepared.directory.valid();
+  const DelegatedCgroups cgroups = CoreClient::is_privileged() ? DelegatedCgroups{} : find_delegated_cgroups();
   const UniqueFd request = TRY(build_run_request(
       {line.box, prepared.work_name, line.command.empty() ? std::vector<std::string>{"make"} : line.command,
-       has_input, image.valid()}));
+       has_input, image.valid(), cgroups.any()}));
   UniqueFd signals = TRY(catch_signals());
   Pipe output = TRY(make_pipe());
   Pipe input;
   if (has_input) input = TRY(make_pipe());
   CoreClient core =
-      TRY(CoreClient::start({request.get(), output.write.get(), input.read.get(), image.get()}));
+      TRY(CoreClient::start({request.get(), output.write.get(), input.read.get(), image.get(), cgroups.numbers()}));
   // Ours stay with the core alone, so that the ends of the pipes are seen.
   output.write.reset();
   input.read.reset();
@@ -273,7 +275,8 @@ RunResult run_job(const CommandLine& line) {
 
 Result<> collect() {
   const UniqueFd request = TRY(build_collect_request());
-  CoreClient core = TRY(CoreClient::start({.request = request.get()}));
+  const DelegatedCgroups cgroups = CoreClient::is_privileged() ? DelegatedCgroups{} : find_delegated_cgroups();
+  CoreClient core = TRY(CoreClient::start({.request = request.get(), .cgroups = cgroups.numbers()}));
   Outcome outcome;
   outcome.response = TRY(core.receive());
   if (outcome.response.verdict == Verdict::ok) return {};

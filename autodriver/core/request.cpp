@@ -8,10 +8,12 @@
 
 #include <cstring>
 
+#include "sandbox/core/rootless.h"
+
 namespace milonga::core {
 namespace {
 
-constexpr std::uint32_t kAllFlags = kHasInput | kHasImage | kHostNetwork | kProcessLimitFatal;
+constexpr std::uint32_t kAllFlags = kHasInput | kHasImage | kHostNetwork | kProcessLimitFatal | kHasCgroups;
 
 Fail check_limits(const Limits& limits) {
   for (const LimitRow& row : kLimits) {
@@ -62,6 +64,10 @@ Fail check_descriptors(const Request& r) {
     return refused(Step::request, "descriptor 7 is not the image's directory");
   if (((r.flags & kHasInput) == 0 && is_open(kFdInput)) || ((r.flags & kHasImage) == 0 && is_open(kFdImage)))
     return refused(Step::request, "a descriptor was passed that the request does not name");
+  for (int fd = kFdCgroupV2; fd <= kFdLast && (r.flags & kHasCgroups) == 0; ++fd)
+    if (is_open(fd)) return refused(Step::request, "a descriptor was passed that the request does not name");
+  if ((r.flags & kHasCgroups) != 0 && !is_rootless())
+    return refused(Step::request, "cgroups of the caller are for boxes without root");
   return fine();
 }
 

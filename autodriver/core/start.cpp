@@ -10,6 +10,7 @@
 #include <initializer_list>
 
 #include "sandbox/core/privilege.h"
+#include "sandbox/core/rootless.h"
 #include "sandbox/model/request.h"
 
 namespace milonga::core {
@@ -19,9 +20,9 @@ Fail sane_descriptors() {
   for (int fd = 0; fd <= 2; ++fd)
     if (::fcntl(fd, F_GETFD) < 0 && ::open("/dev/null", O_RDWR) != fd)
       return failed(Step::start, "cannot open /dev/null");
-  if (::close_range(kFdImage + 1, ~0u, 0) != 0) return failed(Step::start, "cannot close foreign descriptors");
+  if (::close_range(kFdLast + 1, ~0u, 0) != 0) return failed(Step::start, "cannot close foreign descriptors");
   // The supervisor's are not for the job: each process of the box names what it keeps.
-  if (::close_range(3, kFdImage, CLOSE_RANGE_CLOEXEC) != 0) return failed(Step::start, "cannot mark descriptors");
+  if (::close_range(3, kFdLast, CLOSE_RANGE_CLOEXEC) != 0) return failed(Step::start, "cannot mark descriptors");
   return fine();
 }
 
@@ -47,9 +48,7 @@ Fail take_control(int argc, Caller& caller) {
   ::umask(022);
   if (::chdir("/") != 0) return failed(Step::start, "cannot change to /");
   caller = {::getuid(), ::getgid()};
-  if (::geteuid() != 0)
-    return refused(Step::start, "autodriver-core has no privilege: it must be setuid root (chown root, chmod 4755) or "
-                                "be started by root, and not under no_new_privs");
+  if (::geteuid() != 0) MUST(enter_user_namespace(caller.uid, caller.gid));
   // Real uid 0 as well: from here on the caller can neither stop nor kill us.
   if (::setresgid(0, 0, 0) != 0 || ::setresuid(0, 0, 0) != 0) return failed(Step::start, "cannot take real uid 0");
   return drop_to_kept_capabilities();

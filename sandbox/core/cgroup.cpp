@@ -13,6 +13,8 @@
 
 #include "sandbox/core/cgroup_files.h"
 #include "sandbox/core/privilege.h"
+#include "sandbox/core/rootless.h"
+#include "sandbox/model/request.h"
 
 namespace milonga::core {
 namespace {
@@ -35,12 +37,14 @@ UniqueFd our_group(int hierarchy) {
 }
 
 UniqueFd find_v2() {
+  if (is_rootless()) return same_hierarchy(kFdCgroupV2, 2);
   for (const char* path : kV2Mounts)
     if (UniqueFd dir = open_hierarchy(path, 2); dir.valid()) return dir;
   return {};
 }
 
 UniqueFd find_v1(Controller c) {
+  if (is_rootless()) return same_hierarchy(kFdCgroupV1 + static_cast<int>(c), 1);
   const V1Mount& mount = kV1Mounts[static_cast<std::size_t>(c)];
   for (const char* path : mount.paths)
     if (path != nullptr)

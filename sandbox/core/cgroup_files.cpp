@@ -6,6 +6,7 @@
 #include <sys/vfs.h>
 
 #include <cstring>
+#include <utility>
 
 namespace milonga::core {
 namespace {
@@ -36,7 +37,16 @@ bool read_text(int group, const char* file, char* text, std::size_t size) {
   return true;
 }
 
+bool is_hierarchy(int dir, int version) {
+  struct statfs fs {};
+  return ::fstatfs(dir, &fs) == 0 && fs.f_type == (version == 2 ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC);
+}
+
 }  // namespace
+
+UniqueFd same_hierarchy(int dir, int version) {
+  return UniqueFd(is_hierarchy(dir, version) ? ::fcntl(dir, F_DUPFD_CLOEXEC, 3) : -1);
+}
 
 UniqueFd open_hierarchy(const char* path, int version) {
   UniqueFd dir(::open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
@@ -44,10 +54,7 @@ UniqueFd open_hierarchy(const char* path, int version) {
     dir.reset(::open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!dir.valid()) return {};
   }
-  struct statfs fs {};
-  const auto magic = version == 2 ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC;
-  if (::fstatfs(dir.get(), &fs) != 0 || fs.f_type != magic) return {};
-  return dir;
+  return is_hierarchy(dir.get(), version) ? std::move(dir) : UniqueFd();
 }
 
 UniqueFd open_group(int parent, const char* name) {

@@ -28,6 +28,8 @@ inline constexpr V1Mount kV1Mounts[] = {
 
 // The directory as an O_PATH-free descriptor if it is a cgroup file system of that version (1 or 2), else invalid.
 UniqueFd open_hierarchy(const char* path, int version);
+// The same of an open directory: a descriptor of its own for it.
+UniqueFd same_hierarchy(int dir, int version);
 // The named directory below `parent`; invalid if it is not there.
 UniqueFd open_group(int parent, const char* name);
 

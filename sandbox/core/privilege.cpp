@@ -4,6 +4,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "sandbox/core/rootless.h"
+
 namespace milonga::core {
 namespace {
 
@@ -41,6 +43,7 @@ Fail drop_to_kept_capabilities() {
   if (get_capabilities(have) != 0) return failed(Step::start, "cannot read our own capabilities");
   std::uint64_t keep = 0;
   for (int capability : kKeptCapabilities) keep |= bit(capability);
+  if (is_rootless()) keep |= bit(CAP_SETFCAP);  // who had it may map our 0 onward, user_namespaces(7)
   if ((have.permitted & keep) != keep)
     return refused(Step::start, "the privileged program lacks a capability that it needs: it must be setuid root or "
                                 "started by root with CAP_SYS_ADMIN, SETUID, SETGID, SETPCAP, MKNOD, CHOWN, KILL, DAC_OVERRIDE");

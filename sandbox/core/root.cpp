@@ -14,6 +14,7 @@
 #include <initializer_list>
 
 #include "sandbox/core/privilege.h"
+#include "sandbox/core/rootless.h"
 #include "sandbox/core/slot.h"
 #include "sandbox/model/request.h"
 #include "sandbox/policy/mounts.h"
@@ -102,16 +103,28 @@ Fail show_host() {
   return fine();
 }
 
+// A node of our own; in a user namespace that may not be made, and the host's is
+// shown, if it is what its name says.
+Fail make_device(const DeviceRow& row) {
+  char path[32], host[32];
+  std::snprintf(path, sizeof path, "dev/%s", row.name);
+  const dev_t number = makedev(row.major_number, row.minor_number);
+  if (!is_rootless()) {
+    Raised up(CAP_MKNOD);
+    return ::mknod(path, S_IFCHR | 0666, number) == 0 ? fine() : failed(Step::root, "cannot make a device node in the box");
+  }
+  std::snprintf(host, sizeof host, "/dev/%s", row.name);
+  struct stat st {};
+  if (::lstat(host, &st) != 0 || !S_ISCHR(st.st_mode) || st.st_rdev != number)
+    return refused(Step::root, "a device node of the host is not what its name says: look at /dev");
+  if (::mknod(path, S_IFREG | 0444, 0) != 0) return failed(Step::root, "cannot make a place for a device in the box");
+  return bind(AT_FDCWD, host, path, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+}
+
 Fail make_devices() {
   if (::mkdir("dev", 0755) != 0 || ::mkdir("dev/pts", 0755) != 0 || ::mkdir("dev/shm", 0755) != 0)
     return failed(Step::root, "cannot make /dev in the box");
-  for (const DeviceRow& row : kDevices) {
-    char path[32];
-    std::snprintf(path, sizeof path, "dev/%s", row.name);
-    Raised up(CAP_MKNOD);
-    if (::mknod(path, S_IFCHR | 0666, makedev(row.major_number, row.minor_number)) != 0)
-      return failed(Step::root, "cannot make a device node in the box");
-  }
+  for (const DeviceRow& row : kDevices) MUST(make_device(row));
   for (const LinkRow& row : kDeviceLinks) {
     char path[32];
     std::snprintf(path, sizeof path, "dev/%s", row.name);
@@ -131,6 +144,7 @@ Fail make_job_directories(const RootPlan& plan) {
   std::snprintf(work, sizeof work, "%s/%s", home, plan.work_name);
   if (::mkdir(home, 0755) != 0 || ::mkdir(work, 0755) != 0)
     return failed(Step::root, "cannot make the job's directories");
+  if (is_rootless()) return fine();  // all that we make is the caller's, and so is the job
   Raised up(CAP_CHOWN);
   if (::lchown(work, plan.uid, plan.gid) != 0 || ::lchown(home, plan.uid, plan.gid) != 0)
     return failed(Step::root, "cannot give the job its directories");
@@ -196,13 +210,27 @@ Fail name_the_user(const RootPlan& plan) {
   return fine();
 }
 
+// The same directory in our own mount namespace: a mount of the caller's cannot be copied from another.
+Fail open_again(int directory, UniqueFd& again) {
+  char link[32], path[4096];
+  std::snprintf(link, sizeof link, "/proc/self/fd/%d", directory);
+  const ssize_t n = ::readlink(link, path, sizeof path - 1);
+  path[n < 0 ? 0 : n] = '\0';
+  again.reset(::open(path, O_PATH | O_DIRECTORY | O_CLOEXEC));
+  struct stat ours {}, theirs {};
+  if (!again.valid() || ::fstat(again.get(), &ours) != 0 || ::fstat(directory, &theirs) != 0 ||
+      ours.st_dev != theirs.st_dev || ours.st_ino != theirs.st_ino)
+    return refused(Step::root, "the image's directory has moved");
+  return fine();
+}
+
 Fail start_root() {
   Raised up(CAP_SYS_ADMIN);
   // Nothing of what follows may be seen by the host (mount_namespaces(7), shared subtrees).
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
     return failed(Step::root, "cannot make the mount namespace private");
   // Not nodev: it holds the device nodes. It ends read-only, and the job has no CAP_MKNOD.
-  if (::mount("tmpfs", kMountPoint, "tmpfs", MS_NOSUID | MS_NOEXEC, kRootOptions) != 0)
+  if (::chdir(state_dir()) != 0 || ::mount("tmpfs", kMountPoint, "tmpfs", MS_NOSUID | MS_NOEXEC, kRootOptions) != 0)
     return failed(Step::root, "cannot mount the box's root");
   return ::chdir(kMountPoint) == 0 ? fine() : failed(Step::root, "cannot enter the box's root");
 }
@@ -240,8 +268,10 @@ Fail make_scratch(std::uint64_t bytes, std::uint64_t inodes, UniqueFd& mount) {
 }
 
 Fail copy_image(int directory, UniqueFd& tree) {
+  UniqueFd again;
+  if (is_rootless()) MUST(open_again(directory, again));
   Raised up(CAP_SYS_ADMIN);
-  tree.reset(::open_tree(directory, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE));
+  tree.reset(::open_tree(is_rootless() ? again.get() : directory, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE));
   return tree.valid() ? fine() : failed(Step::root, "cannot copy the image's mount");
 }
 

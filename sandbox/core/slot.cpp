@@ -6,22 +6,39 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstring>
 
 #include "sandbox/core/cgroup.h"
+#include "sandbox/core/rootless.h"
 
 namespace milonga::core {
+
+const char* state_dir() {
+  static char path[48] = "";
+  if (path[0] != '\0') return path;
+  if (!is_rootless()) return std::strcpy(path, "/run/milonga");
+  std::snprintf(path, sizeof path, "/run/user/%u", outside_uid());
+  struct stat st {};
+  if (::lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == 0) {  // our 0 is the caller
+    std::snprintf(path, sizeof path, "/run/user/%u/milonga", outside_uid());
+  } else {
+    std::snprintf(path, sizeof path, "/tmp/milonga-%u", outside_uid());
+  }
+  return path;
+}
+
 namespace {
 
 // The directory, made if need be, and proven to be one that only root can change.
 Fail own_directory(int parent, const char* name, UniqueFd& dir) {
   if (::mkdirat(parent, name, 0755) != 0 && errno != EEXIST)
-    return failed(Step::slot, "cannot create the state directory /run/milonga");
+    return failed(Step::slot, "cannot create the state directory (/run/milonga)");
   dir.reset(::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   struct stat st {};
   if (!dir.valid() || ::fstat(dir.get(), &st) != 0)
-    return failed(Step::slot, "cannot open the state directory /run/milonga");
+    return failed(Step::slot, "cannot open the state directory (/run/milonga)");
   if (st.st_uid != 0 || (st.st_mode & 022) != 0)
-    return refused(Step::slot, "the state directory /run/milonga is not root's alone: remove it");
+    return refused(Step::slot, "the state directory (/run/milonga; without root /run/user/UID/milonga or /tmp/milonga-UID) is not ours alone: remove it");
   return fine();
 }
 
@@ -31,11 +48,11 @@ Fail open_state(UniqueFd& state, UniqueFd& slots) {
   UniqueFd mount_point;
   struct stat st {};
   do {
-    MUST(own_directory(AT_FDCWD, kStateDir, state));
+    MUST(own_directory(AT_FDCWD, state_dir(), state));
     if (::flock(state.get(), LOCK_SH) != 0 || ::fstat(state.get(), &st) != 0)
       return failed(Step::slot, "cannot lock the state directory /run/milonga");
   } while (st.st_nlink == 0);  // taken away before we had the lock: make it again
-  MUST(own_directory(state.get(), "box", mount_point));
+  MUST(own_directory(state.get(), kMountPoint, mount_point));
   return own_directory(state.get(), "slots", slots);
 }
 
@@ -77,8 +94,8 @@ Fail collect_slots(std::uint32_t count) {
   }
   if (!alone) return fine();  // boxes live: what they stand on stays
   (void)::unlinkat(state.get(), "slots", AT_REMOVEDIR);
-  (void)::unlinkat(state.get(), "box", AT_REMOVEDIR);
-  (void)::unlinkat(AT_FDCWD, kStateDir, AT_REMOVEDIR);
+  (void)::unlinkat(state.get(), kMountPoint, AT_REMOVEDIR);
+  (void)::unlinkat(AT_FDCWD, state_dir(), AT_REMOVEDIR);
   return fine();
 }
 

@@ -1,5 +1,5 @@
 // A slot: the number from which everything of a box gets its name: its uid, its
-// cgroup leaf. A slot is owned by holding flock(2) on /run/milonga/slots/<n>;
+// cgroup leaf. A slot is owned by holding flock(2) on <state>/slots/<n>;
 // the kernel frees it when the supervisor dies, however it dies. So there is no
 // journal to keep: who gets the lock knows what a dead box may have left, by
 // the number alone, and removes it before it uses the slot.
@@ -14,9 +14,12 @@
 
 namespace milonga::core {
 
-// Owned by root, mode 0755; nothing in /tmp, nothing that another user can prepare (CVE-2021-44730).
-inline constexpr const char* kStateDir = "/run/milonga";
-inline constexpr const char* kMountPoint = "/run/milonga/box";  // used only inside a box's own mount namespace
+// Where the slots are: /run/milonga, root's own, which nobody else can prepare
+// (CVE-2021-44730). Without root /run/user/<uid>/milonga, or /tmp/milonga-<uid>
+// where there is none: refused if it is another's.
+const char* state_dir();
+// A directory in it, covered by the root of each box in the box's own mount namespace.
+inline constexpr const char* kMountPoint = "box";
 
 class Slot {
  public:

@@ -26,6 +26,11 @@ enum CoreFd : int {
   kFdOutput = 5,   // write end of the pipe that becomes stdout and stderr of the job
   kFdInput = 6,    // read end of the input stream (input_stream.h); with kHasInput
   kFdImage = 7,    // directory of the image (O_PATH); with kHasImage, else the host's own system
+  // Without root, with kHasCgroups: directories in which the caller may make
+  // groups. Those that there are not stay closed.
+  kFdCgroupV2 = 8,
+  kFdCgroupV1 = 9,  // and the next two: memory, pids, cpuacct
+  kFdLast = 11,
 };
 
 enum class CoreOp : std::uint32_t {
@@ -38,6 +43,7 @@ enum RequestFlag : std::uint32_t {
   kHasImage = 1u << 1,
   kHostNetwork = 1u << 2,       // share the host's network namespace; refused unless allowed to the caller
   kProcessLimitFatal = 1u << 3, // a refused fork ends the run with process_limit
+  kHasCgroups = 1u << 4,        // refused with privilege: where the groups of others' jobs go is not the caller's say
 };
 
 inline constexpr std::uint32_t kRequestMagic = 0x4d4c4751;  // "MLGQ"
