@@ -209,8 +209,10 @@ ReportView view_of(const Outcome& o) {
 std::string report_json(const Outcome& o) {
   const Response& r = o.response;
   const ReportView view = view_of(o);
+  // The clock of a process is one number, user and system together.
+  const bool is_split = r.evidence[static_cast<std::size_t>(Demand::cpu)].mechanism != Mechanism::ptrace_clocks;
   const auto cpu_part = [&](std::uint64_t ns) {
-    return view.cpu_s ? json::value(static_cast<double>(ns) / kNsPerSecond) : json::value(nullptr);
+    return view.cpu_s && is_split ? json::value(static_cast<double>(ns) / kNsPerSecond) : json::value(nullptr);
   };
   const bool box = r.dead_ns != 0;  // there was one
   const json::object report = {

@@ -15,6 +15,7 @@
 #include "sandbox/core/init.h"
 #include "sandbox/core/privilege.h"
 #include "sandbox/core/root.h"
+#include "sandbox/core/rootless.h"
 
 namespace milonga::core {
 namespace {
@@ -98,6 +99,24 @@ Fail Box::plan_evidence() {
   return fine();
 }
 
+// What no cgroup does is done from inside where that is worth something: in a
+// user namespace of its own a user's processes are those of this box alone.
+void Box::plan_fallbacks() {
+  const auto without = [&](Demand d, Mechanism m, Rung rung) {
+    Evidence& e = response_.evidence[static_cast<std::size_t>(d)];
+    if (e.rung != Rung::none || !is_rootless()) return false;
+    e.mechanism = m;
+    e.rung = rung;
+    return true;
+  };
+  // Tracing costs the job its own debuggers: only where somebody asks for the limit or the number.
+  const Rung cpu = request_.require[static_cast<std::size_t>(Demand::cpu)];
+  if (request_.limits[LimitId::cpu] != 0 || cpu >= Rung::strong)
+    fallbacks_.trace_cpu = without(Demand::cpu, Mechanism::ptrace_clocks, Rung::strong);
+  fallbacks_.memory_by_rlimit = without(Demand::memory, Mechanism::rlimit_data, Rung::bounded);
+  fallbacks_.processes_by_rlimit = without(Demand::processes, Mechanism::rlimit_nproc, Rung::strong);
+}
+
 Fail Box::check_required() {
   for (std::size_t i = 0; i < kDemandCount; ++i) {
     if (response_.evidence[i].rung >= request_.require[i]) continue;
@@ -142,6 +161,7 @@ Fail Box::spawn() {
     BoxPlan plan;
     plan.request = &request_;
     plan.cgroup = &cgroup_;
+    plan.fallbacks = fallbacks_;
     plan.root = {image_.get(), scratch_.get(), response_.uid, response_.uid, request_.work_name};
     run_init(plan);
   }
@@ -203,8 +223,8 @@ Fail Box::account() {
 
 // The total is exact; user and system are sampled by ticks on v1, so the split
 // is scaled to the total, as getrusage(2) does it.
-void Box::account_cpu(std::uint64_t setup_ns) {
-  const BoxCgroup::Number cpu = cgroup_.cpu_ns();
+void Box::account_cpu(std::uint64_t setup_ns, std::uint64_t traced_ns) {
+  const BoxCgroup::Number cpu = fallbacks_.trace_cpu ? BoxCgroup::Number{traced_ns, traced_ns != 0} : cgroup_.cpu_ns();
   if (!cpu.ok) return;
   Usage& usage = response_.usage;
   usage.cpu_ns = cpu.value > setup_ns ? cpu.value - setup_ns : 0;
@@ -220,13 +240,14 @@ void Box::account_cpu(std::uint64_t setup_ns) {
 Fail Box::run() {
   MUST(prepare());
   MUST(plan_evidence());
+  plan_fallbacks();
   MUST(check_required());
   MUST(spawn());
-  Watched watched{&request_, &cgroup_, init_.get(), status_.get(), 0};
+  Watched watched{&request_, &cgroup_, init_.get(), status_.get(), 0, 0};
   const Fail judged = watch(watched);
   step_began_ = response_.dead_ns;
   MUST(account());
-  account_cpu(watched.setup_cpu_ns);
+  account_cpu(watched.setup_cpu_ns, watched.traced_cpu_ns);
   time_step(Step::account);
   scratch_.reset();
   const Fail removed = cgroup_.remove();

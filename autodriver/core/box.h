@@ -12,6 +12,7 @@
 #include "base/core/unique_fd.h"
 #include "sandbox/core/cgroup.h"
 #include "sandbox/core/fail.h"
+#include "sandbox/core/init.h"
 #include "sandbox/core/slot.h"
 #include "sandbox/model/request.h"
 #include "sandbox/model/response.h"
@@ -29,12 +30,13 @@ class Box {
 
  private:
   Fail prepare();
+  void plan_fallbacks();
   Fail plan_evidence();
   Fail check_required();
   Fail spawn();
   Fail watch(Watched& watched);
   Fail account();
-  void account_cpu(std::uint64_t setup_ns);
+  void account_cpu(std::uint64_t setup_ns, std::uint64_t traced_ns);
   void time_step(Step step);
 
   const Request& request_;
@@ -43,6 +45,7 @@ class Box {
   std::uint64_t step_began_ = 0;
   Slot slot_;
   BoxCgroup cgroup_;
+  Fallbacks fallbacks_;
   UniqueFd image_, scratch_;  // mounts attached nowhere
   UniqueFd init_;    // pidfd of the box's init
   UniqueFd status_;  // read end of the status pipe

@@ -84,9 +84,11 @@ void Watch::on_ready(const BoxMessage& m) {
   };
   if (box_.request->limits[LimitId::file_size] != 0) read_back(Demand::file_size, m.rlimit_file_size);
   read_back(Demand::open_files, m.rlimit_open_files);
+  if (m.rlimit_data != 0) read_back(Demand::memory, m.rlimit_data);
+  if (m.rlimit_processes != 0) read_back(Demand::processes, m.rlimit_processes - 1);
   if (const std::uint64_t wall = box_.request->limits[LimitId::wall]; wall != 0)
     arm(wall_.get(), m.at_ns + wall, TFD_TIMER_ABSTIME);
-  if (box_.request->limits[LimitId::cpu] != 0) on_cpu_timer();
+  if (box_.request->limits[LimitId::cpu] != 0 && box_.cgroup->cpu_ns().ok) on_cpu_timer();
 }
 
 void Watch::on_status() {
@@ -96,6 +98,8 @@ void Watch::on_status() {
     return;
   }
   if (m.event == BoxEvent::ready) on_ready(m);
+  if (m.traced_cpu_ns != 0) box_.traced_cpu_ns = m.traced_cpu_ns;
+  if (m.event == BoxEvent::cpu_limit) stop(Verdict::cpu_limit);
   if (m.event == BoxEvent::ended) on_ended(m);
   if (m.event == BoxEvent::failed && !inside_) {
     std::memcpy(inside_what_, m.what, sizeof inside_what_ - 1);
@@ -156,7 +160,8 @@ void Watch::finish_verdict() {
     return;
   }
   const std::uint64_t cpu_limit = box_.request->limits[LimitId::cpu];
-  if (cpu_limit != 0 && box_.cgroup->cpu_ns().value >= cpu_limit + box_.setup_cpu_ns) {
+  const std::uint64_t cpu = box_.traced_cpu_ns != 0 ? box_.traced_cpu_ns : box_.cgroup->cpu_ns().value;
+  if (cpu_limit != 0 && cpu >= cpu_limit + box_.setup_cpu_ns) {
     response_.verdict = Verdict::cpu_limit;
     response_.detected_ns = response_.ended_ns;
     return;

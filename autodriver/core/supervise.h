@@ -27,6 +27,7 @@ struct Watched {
   const BoxCgroup* cgroup = nullptr;
   int init = -1;    // pidfd
   int status = -1;  // read end of the status pipe
+  std::uint64_t traced_cpu_ns = 0;  // out: what the box's init counted, if it does; 0 = it was killed before it could say
   std::uint64_t setup_cpu_ns = 0;  // out: CPU of our own set-up inside the box's cgroup, not the job's
 };
 

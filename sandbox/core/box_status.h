@@ -21,7 +21,8 @@ enum BoxFd : int {
 enum class BoxEvent : std::uint32_t {
   failed = 1,  // set-up failed: step, error, what
   ready = 2,   // set-up is done, exec follows
-  ended = 3,   // the command has ended: wait_status
+  ended = 3,   // the command has ended: wait_status, traced_cpu_ns
+  cpu_limit = 4,  // where init counts: traced_cpu_ns reached the limit
 };
 
 // One message of the status pipe; smaller than PIPE_BUF, so writes are atomic.
@@ -31,8 +32,9 @@ struct BoxMessage {
   std::int32_t error = 0;
   std::int32_t wait_status = 0;
   std::uint64_t at_ns = 0;
+  std::uint64_t traced_cpu_ns = 0;      // of all processes of the job
   std::uint64_t setup_cpu_ns = 0;       // ready: CPU that our own set-up took inside the box's cgroup
-  std::uint64_t rlimit_file_size = 0, rlimit_open_files = 0;  // ready: read back
+  std::uint64_t rlimit_file_size = 0, rlimit_open_files = 0, rlimit_data = 0, rlimit_processes = 0;  // ready: read back
   char what[128] = {};
   std::uint64_t step_ns[kStepCount] = {};  // ready: of the steps inside
   Inside inside;                           // ready: read back

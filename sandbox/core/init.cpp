@@ -14,6 +14,7 @@
 #include "sandbox/core/identity.h"
 #include "sandbox/core/job.h"
 #include "sandbox/core/privilege.h"
+#include "sandbox/core/tracer.h"
 
 namespace milonga::core {
 namespace {
@@ -48,6 +49,11 @@ Fail tie_to_supervisor() {
   return fine();
 }
 
+[[noreturn]] void end_with(BoxEvent event) {
+  tell(event);
+  ::_exit(0);  // and the kernel kills whatever the command left in this pid namespace
+}
+
 [[noreturn]] void reap_until_the_end(pid_t job) {
   for (;;) {
     int status = 0;
@@ -55,8 +61,7 @@ Fail tie_to_supervisor() {
     if (pid < 0 && errno == EINTR) continue;
     if (pid != job && pid > 0) continue;
     message().wait_status = status;
-    tell(BoxEvent::ended);
-    ::_exit(0);  // and the kernel kills whatever the command left in this pid namespace
+    end_with(BoxEvent::ended);
   }
 }
 
@@ -86,9 +91,11 @@ void run_init(const BoxPlan& plan) {
   message().setup_cpu_ns = now_ns(CLOCK_PROCESS_CPUTIME_ID);
   const pid_t job = ::fork();
   if (job < 0) give_up(failed(Step::spawn, "cannot fork the job's process"));
-  if (job == 0) give_up(become_job(*plan.request));  // returns only if it failed
+  if (job == 0) give_up(become_job(plan));  // returns only if it failed
   ::close_range(kBoxOutput, kBoxInput, 0);
-  reap_until_the_end(job);
+  if (!plan.fallbacks.trace_cpu) reap_until_the_end(job);
+  if (Fail fail = trace_to_the_end(job, plan.request->limits[LimitId::cpu], message().wait_status); fail) give_up(fail);
+  end_with(BoxEvent::ended);
 }
 
 }  // namespace milonga::core

@@ -20,9 +20,17 @@
 
 namespace milonga::core {
 
+// What is done from inside, and less well, where no cgroup does it (the evidence says so).
+struct Fallbacks {
+  bool trace_cpu = false;
+  bool memory_by_rlimit = false;     // RLIMIT_DATA, for each process
+  bool processes_by_rlimit = false;  // RLIMIT_NPROC, of the box's own user in its own user namespace
+};
+
 struct BoxPlan {
   const Request* request = nullptr;
   const BoxCgroup* cgroup = nullptr;
+  Fallbacks fallbacks;
   RootPlan root;
 };
 

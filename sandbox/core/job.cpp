@@ -17,6 +17,7 @@
 #include "sandbox/core/box_status.h"
 #include "sandbox/core/input.h"
 #include "sandbox/core/privilege.h"
+#include "sandbox/core/tracer.h"
 #include "sandbox/policy/mounts.h"
 
 namespace milonga::core {
@@ -46,6 +47,13 @@ Fail lower_rlimits(const Limits& limits) {
   MUST(limit_one(RLIMIT_MEMLOCK, 8 * kMiB, nullptr));
   MUST(limit_one(RLIMIT_NICE, 0, nullptr));
   return limit_one(RLIMIT_RTPRIO, 0, nullptr);
+}
+
+Fail lower_fallbacks(const Limits& limits, const Fallbacks& fallbacks) {
+  if (fallbacks.memory_by_rlimit) MUST(limit_one(RLIMIT_DATA, limits[LimitId::memory], &message().rlimit_data));
+  // One more: the box's init, which is ours.
+  if (fallbacks.processes_by_rlimit) MUST(limit_one(RLIMIT_NPROC, limits[LimitId::processes] + 1, &message().rlimit_processes));
+  return fine();
 }
 
 Fail load_filter(const Request& request) {
@@ -88,7 +96,8 @@ void split_strings(const Request& request, const char* argv[], const char* envp[
 
 }  // namespace
 
-Fail become_job(const Request& request) {
+Fail become_job(const BoxPlan& plan) {
+  const Request& request = *plan.request;
   begin_step();
   for (int sig = 1; sig < NSIG; ++sig)
     if (sig != SIGKILL && sig != SIGSTOP) ::signal(sig, SIG_DFL);  // ignored signals stay ignored over exec
@@ -99,6 +108,7 @@ Fail become_job(const Request& request) {
   end_step(Step::input);
   MUST(wire_descriptors());
   MUST(lower_rlimits(request.limits));
+  MUST(lower_fallbacks(request.limits, plan.fallbacks));
   end_step(Step::rlimits);
   read_capabilities(message().inside);
   MUST(load_filter(request));
@@ -107,6 +117,10 @@ Fail become_job(const Request& request) {
   const char* envp[kMaxArgs + 1];
   split_strings(request, argv, envp);
   message().setup_cpu_ns += now_ns(CLOCK_PROCESS_CPUTIME_ID);
+  if (plan.fallbacks.trace_cpu) {
+    MUST(wait_for_tracer());
+    message().setup_cpu_ns = 0;  // the tracer starts counting here
+  }
   tell(BoxEvent::ready);
   environ = const_cast<char**>(envp);  // execvp searches the PATH of the job's environment, in the box
   ::execvp(argv[0], const_cast<char* const*>(argv));

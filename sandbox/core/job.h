@@ -7,11 +7,11 @@
 #pragma once
 
 #include "sandbox/core/fail.h"
-#include "sandbox/model/request.h"
+#include "sandbox/core/init.h"
 
 namespace milonga::core {
 
 // Returns only if it failed.
-Fail become_job(const Request& request);
+Fail become_job(const BoxPlan& plan);
 
 }  // namespace milonga::core

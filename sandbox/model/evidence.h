@@ -67,8 +67,11 @@ enum class Mechanism : std::uint32_t {
   namespaces,         // pid, ipc, uts, cgroup, own uid, /proc hidepid+subset=pid
   no_new_privs,       // with empty capability sets
   seccomp_filter,
+  ptrace_clocks,      // every process's own clock, read by the tracer when it dies
+  rlimit_data,        // per process
+  rlimit_nproc,       // of a user of its own
 };
-inline constexpr std::size_t kMechanismCount = 24;
+inline constexpr std::size_t kMechanismCount = 27;
 
 inline constexpr const char* kMechanismNames[kMechanismCount] = {
     "none",
@@ -95,6 +98,9 @@ inline constexpr const char* kMechanismNames[kMechanismCount] = {
     "pid, ipc, uts, cgroup namespaces and own uid",
     "no_new_privs and empty capability sets",
     "seccomp filter",
+    "CPU clocks of all processes, by ptrace",
+    "RLIMIT_DATA of each process",
+    "RLIMIT_NPROC in a user namespace of its own",
 };
 constexpr const char* mechanism_name(Mechanism m) { return kMechanismNames[static_cast<std::size_t>(m)]; }
 

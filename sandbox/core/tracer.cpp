@@ -1,0 +1,137 @@
+#include "sandbox/core/tracer.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sandbox/core/box_status.h"
+#include "sandbox/model/limits.h"
+
+namespace milonga::core {
+namespace {
+
+constexpr std::size_t kMaxTraced = 16384;
+constexpr std::uint64_t kShortestWait = 2'000'000;  // ns: how late the limit may be noticed
+
+pid_t live[kMaxTraced];  // processes; threads are in the clock of theirs
+std::size_t live_count = 0;
+std::uint64_t dead_ns = 0;  // CPU of those that are gone
+std::uint64_t setup_ns = 0;  // what the job's process had used before it was ours
+
+// CPU of a process with all its threads, dead ones included; false for a thread's id.
+bool process_clock(pid_t pid, std::uint64_t& ns) {
+  clockid_t clock = 0;
+  timespec t{};
+  if (::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &t) != 0) return false;
+  ns = static_cast<std::uint64_t>(t.tv_sec) * kSecond + static_cast<std::uint64_t>(t.tv_nsec);
+  return true;
+}
+
+void learn(pid_t pid) {
+  std::uint64_t ns = 0;
+  if (live_count < kMaxTraced && process_clock(pid, ns)) live[live_count++] = pid;
+}
+
+// It is dead and not reaped yet: its clock stands still.
+void settle(pid_t pid) {
+  std::uint64_t ns = 0;
+  if (process_clock(pid, ns)) dead_ns += ns;
+  for (std::size_t i = 0; i < live_count; ++i)
+    if (live[i] == pid) {
+      live[i] = live[--live_count];
+      break;
+    }
+}
+
+std::uint64_t used_ns() {
+  std::uint64_t sum = dead_ns, ns = 0;
+  for (std::size_t i = 0; i < live_count; ++i)
+    if (process_clock(live[i], ns)) sum += ns;
+  return sum > setup_ns ? sum - setup_ns : 0;
+}
+
+bool is_stop_signal(int sig) { return sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU; }
+
+// Whatever stopped it, it goes on as if nobody had looked (ptrace(2), "PTRACE_EVENT stops", "Group-stop").
+void go_on(pid_t pid, int status) {
+  const int sig = WSTOPSIG(status), event = status >> 16;
+  if (event == PTRACE_EVENT_STOP && is_stop_signal(sig)) {
+    (void)::ptrace(PTRACE_LISTEN, pid, nullptr, nullptr);  // a real stop, e.g. of job control: it stays
+    return;
+  }
+  if (event == PTRACE_EVENT_STOP) learn(pid);  // a new one's first
+  (void)::ptrace(PTRACE_CONT, pid, nullptr, event == 0 ? sig : 0);  // ESRCH: it was killed meanwhile
+}
+
+// As the supervisor does it with a cgroup: the limit cannot be reached sooner than left / CPUs from now.
+void check_limit(std::uint64_t limit_ns, bool& told) {
+  const std::uint64_t used = used_ns();
+  if (told) return;
+  if (used >= limit_ns) {
+    told = true;
+    message().traced_cpu_ns = used;
+    return tell(BoxEvent::cpu_limit);
+  }
+  const auto cpus = static_cast<std::uint64_t>(::sysconf(_SC_NPROCESSORS_CONF));
+  std::uint64_t wait = (limit_ns - used) / (cpus == 0 ? 1 : cpus);
+  if (wait < kShortestWait) wait = kShortestWait;
+  itimerval when{};
+  when.it_value.tv_sec = static_cast<time_t>(wait / kSecond);
+  when.it_value.tv_usec = static_cast<suseconds_t>(wait % kSecond / 1000);
+  (void)::setitimer(ITIMER_REAL, &when, nullptr);
+}
+
+// All that has happened. True when the job has ended.
+bool look(pid_t job, int& wait_status) {
+  for (;;) {
+    siginfo_t info{};
+    if (::waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOWAIT | WNOHANG | __WALL) != 0 || info.si_pid == 0) return false;
+    const pid_t pid = info.si_pid;
+    if (info.si_code == CLD_EXITED || info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED) settle(pid);
+    int status = 0;
+    if (::waitpid(pid, &status, __WALL | WNOHANG) != pid) continue;
+    if (WIFSTOPPED(status)) {
+      go_on(pid, status);
+    } else if (pid == job) {
+      wait_status = status;
+      return true;
+    }
+  }
+}
+
+}  // namespace
+
+Fail wait_for_tracer() {
+  // Undumpable as we are until the exec, our parent could not trace us (ptrace(2), access mode).
+  if (::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0 || ::raise(SIGSTOP) != 0)
+    return failed(Step::exec, "cannot wait to be counted");
+  return fine();
+}
+
+Fail trace_to_the_end(pid_t job, std::uint64_t limit_ns, int& wait_status) {
+  sigset_t awaited;
+  ::sigemptyset(&awaited);
+  ::sigaddset(&awaited, SIGCHLD);
+  ::sigaddset(&awaited, SIGALRM);
+  int status = 0;
+  constexpr long kOptions = PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_EXITKILL;
+  if (::sigprocmask(SIG_BLOCK, &awaited, nullptr) != 0 || ::waitpid(job, &status, WUNTRACED) != job || !WIFSTOPPED(status) ||
+      ::ptrace(PTRACE_SEIZE, job, nullptr, kOptions) != 0 || ::kill(job, SIGCONT) != 0)
+    return failed(Step::exec, "cannot trace the job to count its CPU time");
+  learn(job);
+  (void)process_clock(job, setup_ns);
+  bool told = limit_ns == 0;
+  if (!told) check_limit(limit_ns, told);
+  while (!look(job, wait_status)) {
+    int sig = 0;
+    if (::sigwait(&awaited, &sig) == 0 && sig == SIGALRM) check_limit(limit_ns, told);
+  }
+  message().traced_cpu_ns = used_ns();
+  return fine();
+}
+
+}  // namespace milonga::core
