@@ -50,22 +50,25 @@ std::string first_line(const std::string& path) {
   return line;
 }
 
+// Delegation is the right to write into these files (and to make directories beside them).
+bool is_given_to_us(const std::string& file) { return UniqueFd(::open(file.c_str(), O_WRONLY | O_CLOEXEC)).valid(); }
+
 // v2 gives controllers to the children of a group without processes only ("no internal processes").
 bool can_have_limits(const std::string& directory, bool v2) {
   if (!v2) return true;
   if (first_line(directory + "/cgroup.subtree_control").find("memory") != std::string::npos) return true;
   return first_line(directory + "/cgroup.controllers").find("memory") != std::string::npos &&
-         first_line(directory + "/cgroup.procs").empty() && ::access((directory + "/cgroup.subtree_control").c_str(), W_OK) == 0;
+         first_line(directory + "/cgroup.procs").empty() && is_given_to_us(directory + "/cgroup.subtree_control");
 }
 
 UniqueFd find(const Hierarchy& hierarchy) {
   std::string path = own_path(hierarchy);
   if (path.empty()) return {};
   for (const char* mount : hierarchy.mounts) {
-    if (mount == nullptr || ::access((mount + path + "/cgroup.procs").c_str(), F_OK) != 0) continue;
+    if (mount == nullptr || !std::ifstream(mount + path + "/cgroup.procs")) continue;
     for (;; path.erase(path.rfind('/'))) {
       const std::string directory = mount + path;
-      if (::access(directory.c_str(), W_OK) == 0 && can_have_limits(directory, *hierarchy.controller == '\0'))
+      if (is_given_to_us(directory + "/cgroup.procs") && can_have_limits(directory, *hierarchy.controller == '\0'))
         return UniqueFd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
       if (path.find('/') == std::string::npos) return {};
     }

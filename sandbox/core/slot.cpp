@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <cstring>
 
 #include "sandbox/core/cgroup.h"
 #include "sandbox/core/rootless.h"
@@ -16,7 +15,7 @@ namespace milonga::core {
 const char* state_dir() {
   static char path[48] = "";
   if (path[0] != '\0') return path;
-  if (!is_rootless()) return std::strcpy(path, "/run/milonga");
+  if (!is_rootless()) return "/run/milonga";
   std::snprintf(path, sizeof path, "/run/user/%u", outside_uid());
   struct stat st {};
   if (::lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == 0) {  // our 0 is the caller

@@ -1,5 +1,6 @@
 #include "sandbox/core/tracer.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -8,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/core/clock.h"
 #include "sandbox/core/box_status.h"
 #include "sandbox/model/limits.h"
 
@@ -20,6 +22,7 @@ constexpr std::uint64_t kShortestWait = 2'000'000;  // ns: how late the limit ma
 pid_t live[kMaxTraced];  // processes; threads are in the clock of theirs
 std::size_t live_count = 0;
 std::uint64_t dead_ns = 0;  // CPU of those that are gone
+std::uint64_t limit_ns = 0, next_check_ns = ~std::uint64_t{0};
 std::uint64_t setup_ns = 0;  // what the job's process had used before it was ours
 
 // CPU of a process with all its threads, dead ones included; false for a thread's id.
@@ -68,17 +71,18 @@ void go_on(pid_t pid, int status) {
 }
 
 // As the supervisor does it with a cgroup: the limit cannot be reached sooner than left / CPUs from now.
-void check_limit(std::uint64_t limit_ns, bool& told) {
+void check_limit() {
   const std::uint64_t used = used_ns();
-  if (told) return;
   if (used >= limit_ns) {
-    told = true;
+    next_check_ns = ~std::uint64_t{0};  // told once
     message().traced_cpu_ns = used;
     return tell(BoxEvent::cpu_limit);
   }
-  const auto cpus = static_cast<std::uint64_t>(::sysconf(_SC_NPROCESSORS_CONF));
-  std::uint64_t wait = (limit_ns - used) / (cpus == 0 ? 1 : cpus);
+  cpu_set_t cpus;  // not sysconf(3): it reads /sys, which a box has not
+  const int count = ::sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : CPU_SETSIZE;
+  std::uint64_t wait = (limit_ns - used) / static_cast<std::uint64_t>(count);
   if (wait < kShortestWait) wait = kShortestWait;
+  next_check_ns = now_ns() + wait;
   itimerval when{};
   when.it_value.tv_sec = static_cast<time_t>(wait / kSecond);
   when.it_value.tv_usec = static_cast<suseconds_t>(wait % kSecond / 1000);
@@ -88,6 +92,7 @@ void check_limit(std::uint64_t limit_ns, bool& told) {
 // All that has happened. True when the job has ended.
 bool look(pid_t job, int& wait_status) {
   for (;;) {
+    if (now_ns() >= next_check_ns) check_limit();  // also in a storm of events that never lets us sleep
     siginfo_t info{};
     if (::waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOWAIT | WNOHANG | __WALL) != 0 || info.si_pid == 0) return false;
     const pid_t pid = info.si_pid;
@@ -112,7 +117,7 @@ Fail wait_for_tracer() {
   return fine();
 }
 
-Fail trace_to_the_end(pid_t job, std::uint64_t limit_ns, int& wait_status) {
+Fail trace_to_the_end(pid_t job, std::uint64_t limit, int& wait_status) {
   sigset_t awaited;
   ::sigemptyset(&awaited);
   ::sigaddset(&awaited, SIGCHLD);
@@ -124,11 +129,11 @@ Fail trace_to_the_end(pid_t job, std::uint64_t limit_ns, int& wait_status) {
     return failed(Step::exec, "cannot trace the job to count its CPU time");
   learn(job);
   (void)process_clock(job, setup_ns);
-  bool told = limit_ns == 0;
-  if (!told) check_limit(limit_ns, told);
+  limit_ns = limit;
+  if (limit_ns != 0) next_check_ns = 0;
   while (!look(job, wait_status)) {
     int sig = 0;
-    if (::sigwait(&awaited, &sig) == 0 && sig == SIGALRM) check_limit(limit_ns, told);
+    (void)::sigwait(&awaited, &sig);
   }
   message().traced_cpu_ns = used_ns();
   return fine();

@@ -10,7 +10,7 @@ from pathlib import Path
 
 FOLDERS = ("base", "sandbox", "autodriver", "queue", "images", "runner", "rest", "cli")
 CORE = ("sandbox/core", "autodriver/core")  # what runs with privilege
-CORE_LINES = 1530  # docs/decisions/0006
+CORE_LINES = 1620  # docs/decisions/0006
 CORE_FUNCTION_LINES, FUNCTION_LINES, FILE_LINES = 60, 70, 400
 
 # Who may include whom; design: arrows go only downwards. The longest matching
@@ -99,9 +99,9 @@ def includes_follow_the_arrows(root):
 
 
 def runs_as_the_job(root, path):
-    """Code that begins to run when all privilege is gone: its header says `Privilege: job`, and no more."""
+    """Code that runs when all privilege is gone, or where there never was any: its header says `Privilege: job` or `none`."""
     header = root / (path.rsplit(".", 1)[0] + ".h")
-    return header.exists() and re.search(r"^// Privilege: job\.$", header.read_text(encoding="utf-8"), re.M) is not None
+    return header.exists() and re.search(r"^// Privilege: (job|none)\.$", header.read_text(encoding="utf-8"), re.M) is not None
 
 
 def the_privileged_program_stays_small(root):

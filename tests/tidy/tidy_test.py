@@ -7,7 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 import tidy  # noqa: E402
 
-HEADER = "// Owns nothing.\n//\n// Privilege: none.\n#pragma once\n"
+HEADER = "// Owns nothing.\n//\n// Privilege: any.\n#pragma once\n"
 CLEAN = {
     "base/a.h": HEADER,
     "queue/q.h": HEADER + '\n#include "base/a.h"\n',
