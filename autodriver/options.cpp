@@ -34,6 +34,15 @@ constexpr RequireRow kDefaultRequire[] = {
     {Demand::syscalls, Rung::strong, "most kernel holes are reached through calls that no lab needs"},
 };
 
+// --require container: what a default `docker run` can give. Everything else stays as above.
+constexpr RequireRow kContainerRequire[] = {
+    {Demand::memory, Rung::bounded, "no cgroup of our own: RLIMIT_DATA of each process, and the container's own limit"},
+    {Demand::disk, Rung::best_effort, "no tmpfs of our own: no single file is larger; the container's disk is the rest"},
+    {Demand::kill, Rung::bounded, "no pid namespace: the tracer's death kills, then the uid is swept"},
+    {Demand::filesystem, Rung::bounded, "no mount namespace: Landlock, and the rights of a uid of its own"},
+    {Demand::visibility, Rung::bounded, "the container's processes are seen; none of another uid can be touched"},
+};
+
 // Tango's short and long names; the first name is ours, and the key.
 struct SpellingRow {
   LimitId id;
@@ -106,9 +115,13 @@ Result<> set_require(BoxOptions& options, std::string_view text) {
     const std::size_t comma = std::min(text.find(','), text.size());
     const std::string_view one = text.substr(0, comma);
     text.remove_prefix(std::min(comma + 1, text.size()));
+    if (one == "container") {
+      for (const RequireRow& row : kContainerRequire) options.require[static_cast<std::size_t>(row.demand)] = row.rung;
+      continue;
+    }
     const std::size_t sign = one.find(">=");
     if (sign == std::string_view::npos) {
-      return fail("--require: '" + std::string(one) + "' is not DEMAND>=RUNG", "for example memory>=exact");
+      return fail("--require: '" + std::string(one) + "' is not DEMAND>=RUNG", "for example memory>=exact; or 'container' for what a default docker run can give");
     }
     const std::size_t demand = TRY(index_of("demand", one.substr(0, sign), kDemandNames));
     const std::size_t rung = TRY(index_of("rung", one.substr(sign + 2), kRungNames));

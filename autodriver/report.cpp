@@ -238,7 +238,7 @@ std::string report_json(const Outcome& o) {
       {"demands", demands(o)},
       {"privilege", privilege(r)},
       {"namespaces", namespaces(r)},
-      {"box", box ? json::value{{"uid", r.uid}, {"slot", r.slot}} : json::value(nullptr)},
+      {"box", box ? json::value{{"uid", r.uid}, {"kind", kBoxKindNames[static_cast<std::size_t>(r.kind)]}, {"slot", r.slot}} : json::value(nullptr)},
       {"steps_us", steps(r)},
       {"autodriver", {{"version", MILONGA_VERSION}}},
   };

@@ -12,7 +12,9 @@
 
 #include "autodriver/core/supervise.h"
 #include "base/core/clock.h"
+#include "sandbox/core/contained.h"
 #include "sandbox/core/init.h"
+#include "sandbox/core/landlock.h"
 #include "sandbox/core/privilege.h"
 #include "sandbox/core/root.h"
 #include "sandbox/core/rootless.h"
@@ -27,6 +29,7 @@ constexpr std::uint64_t kNamespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC 
 struct ByConstruction {
   Demand demand;
   Mechanism mechanism;
+  Rung rung = Rung::exact;
 };
 constexpr ByConstruction kByConstruction[] = {
     {Demand::wall, Mechanism::timerfd},
@@ -39,6 +42,22 @@ constexpr ByConstruction kByConstruction[] = {
     {Demand::network, Mechanism::net_namespace},
     {Demand::filesystem, Mechanism::own_root},
     {Demand::visibility, Mechanism::namespaces},
+    {Demand::privilege, Mechanism::no_new_privs},
+    {Demand::syscalls, Mechanism::seccomp_filter},
+};
+
+// The same in a container. Of the disk limit one part is left: no single file is larger.
+constexpr ByConstruction kContained[] = {
+    {Demand::wall, Mechanism::timerfd},
+    {Demand::disk, Mechanism::rlimit_fsize_each, Rung::best_effort},
+    {Demand::inodes, Mechanism::none, Rung::none},
+    {Demand::file_size, Mechanism::rlimit_fsize},
+    {Demand::open_files, Mechanism::rlimit_nofile},
+    {Demand::output, Mechanism::output_pipe},
+    {Demand::kill, Mechanism::exit_kill, Rung::bounded},
+    {Demand::network, Mechanism::socket_filter, Rung::strong},
+    {Demand::filesystem, Mechanism::own_uid, Rung::best_effort},
+    {Demand::visibility, Mechanism::own_uid, Rung::bounded},
     {Demand::privilege, Mechanism::no_new_privs},
     {Demand::syscalls, Mechanism::seccomp_filter},
 };
@@ -59,13 +78,18 @@ void Box::time_step(Step step) {
 
 Fail Box::prepare() {
   step_began_ = now_ns();
-  MUST(slot_.acquire(static_cast<std::uint32_t>(authority_.uid_count)));
+  MUST(slot_.acquire(is_contained() ? 1 : static_cast<std::uint32_t>(authority_.uid_count)));
   response_.slot = slot_.number();
-  response_.uid = static_cast<std::uint32_t>(authority_.uid_base) + slot_.number();
+  response_.uid = is_contained() ? contained_uid() : static_cast<std::uint32_t>(authority_.uid_base) + slot_.number();
+  response_.kind = is_contained() ? BoxKind::container : is_rootless() ? BoxKind::user_namespace : BoxKind::root;
+  if (is_contained()) MUST(sweep(response_.uid));  // of a supervisor that was killed
   time_step(Step::slot);
   MUST(cgroup_.create(slot_.number()));
   MUST(cgroup_.limit(request_.limits, response_.evidence));
   time_step(Step::cgroup);
+  if (is_contained())
+    return (request_.flags & kHasImage) == 0 ? fine()
+                                             : refused(Step::root, "an image needs mounts, which this container may not make");
   if ((request_.flags & kHasImage) != 0) MUST(copy_image(kFdImage, image_));
   return make_scratch(request_.limits[LimitId::disk], request_.limits[LimitId::inodes], scratch_);
 }
@@ -77,8 +101,14 @@ Fail Box::plan_evidence() {
     e.mechanism = m;
     e.rung = rung;
   };
-  for (const ByConstruction& row : kByConstruction) met(row.demand, row.mechanism, Rung::exact);
-  if (cgroup_.birthplace() < 0) met(Demand::kill, Mechanism::pid_namespace, Rung::strong);
+  if (is_contained()) {
+    for (const ByConstruction& row : kContained) met(row.demand, row.mechanism, row.rung);
+    if (has_no_network()) met(Demand::network, Mechanism::container_network, Rung::exact);
+    if (landlock_version() > 0) met(Demand::filesystem, Mechanism::landlock, Rung::bounded);
+  } else {
+    for (const ByConstruction& row : kByConstruction) met(row.demand, row.mechanism, row.rung);
+  }
+  if (!is_contained() && cgroup_.birthplace() < 0) met(Demand::kill, Mechanism::pid_namespace, Rung::strong);
   if ((request_.flags & kHostNetwork) != 0) met(Demand::network, Mechanism::host_network, Rung::none);
   if (request_.filter_size == 0) met(Demand::syscalls, Mechanism::none, Rung::none);
   for (std::size_t i = 0; i < kLimitCount; ++i) {
@@ -86,6 +116,10 @@ Fail Box::plan_evidence() {
     response_.evidence[i].requested = request_.limits.value[i];
     response_.evidence[i].known |= Evidence::kRequested;
   }
+  return is_contained() ? fine() : plan_scratch();
+}
+
+Fail Box::plan_scratch() {
   ScratchUse use;
   if (!scratch_use(scratch_.get(), use)) return failed(Step::root, "cannot read the box's tmpfs back");
   if (use.bytes_total > request_.limits[LimitId::disk] + 4096 || use.inodes_total > request_.limits[LimitId::inodes])
@@ -104,17 +138,21 @@ Fail Box::plan_evidence() {
 void Box::plan_fallbacks() {
   const auto without = [&](Demand d, Mechanism m, Rung rung) {
     Evidence& e = response_.evidence[static_cast<std::size_t>(d)];
-    if (e.rung != Rung::none || !is_rootless()) return false;
+    if (e.rung != Rung::none || !(is_rootless() || is_contained())) return false;
     e.mechanism = m;
     e.rung = rung;
     return true;
   };
   // Tracing costs the job its own debuggers: only where somebody asks for the limit or the number.
   const Rung cpu = request_.require[static_cast<std::size_t>(Demand::cpu)];
-  if (request_.limits[LimitId::cpu] != 0 || cpu >= Rung::strong)
+  if (request_.limits[LimitId::cpu] != 0 || cpu >= Rung::strong || is_contained())
     fallbacks_.trace_cpu = without(Demand::cpu, Mechanism::ptrace_clocks, Rung::strong);
   fallbacks_.memory_by_rlimit = without(Demand::memory, Mechanism::rlimit_data, Rung::bounded);
   fallbacks_.processes_by_rlimit = without(Demand::processes, Mechanism::rlimit_nproc, Rung::strong);
+  if (!is_contained()) return;
+  fallbacks_.trace_cpu = true;  // also where a cgroup counts: the tracer's death is what kills
+  fallbacks_.socket_filter = response_.evidence[static_cast<std::size_t>(Demand::network)].mechanism == Mechanism::socket_filter;
+  fallbacks_.landlock = response_.evidence[static_cast<std::size_t>(Demand::filesystem)].mechanism == Mechanism::landlock;
 }
 
 Fail Box::check_required() {
@@ -142,6 +180,32 @@ Fail Box::spawn() {
   MUST(place(kFdOutput, kBoxOutput));
   if ((request_.flags & kHasInput) != 0) MUST(place(kFdInput, kBoxInput));
 
+  pid_t pid = -1;
+  MUST(is_contained() ? fork_init(pid) : clone_init(pid));
+  if (pid == 0) {
+    BoxPlan plan;
+    plan.request = &request_;
+    plan.cgroup = &cgroup_;
+    plan.fallbacks = fallbacks_;
+    plan.root = {image_.get(), scratch_.get(), response_.uid, response_.uid, request_.work_name};
+    run_init(plan);
+  }
+  // Only the box writes there from now on: end of file means that it is gone.
+  for (const int fd : {+kBoxStatus, +kBoxGo, +kBoxOutput, +kFdOutput}) ::close(fd);
+  if ((request_.flags & kHasInput) != 0)  // else 6 and 103 are nobody's, or somebody else's
+    for (const int fd : {+kBoxInput, +kFdInput}) ::close(fd);
+  time_step(Step::spawn);
+  return fine();
+}
+
+// In a container: no namespaces, and Docker's filter knows no clone3.
+Fail Box::fork_init(pid_t& pid) {
+  pid = ::fork();
+  if (pid > 0) init_.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  return pid >= 0 && (pid == 0 || init_.valid()) ? fine() : failed(Step::spawn, "cannot fork the box's init");
+}
+
+Fail Box::clone_init(pid_t& pid) {
   int pidfd = -1;
   clone_args args{};
   args.flags = kNamespaces | CLONE_PIDFD;
@@ -152,26 +216,12 @@ Fail Box::spawn() {
     args.flags |= CLONE_INTO_CGROUP;
     args.cgroup = static_cast<std::uint64_t>(cgroup_.birthplace());
   }
-  pid_t pid = -1;
   {
     Raised up(CAP_SYS_ADMIN);
     pid = static_cast<pid_t>(::syscall(SYS_clone3, &args, sizeof args));
   }
-  if (pid == 0) {
-    BoxPlan plan;
-    plan.request = &request_;
-    plan.cgroup = &cgroup_;
-    plan.fallbacks = fallbacks_;
-    plan.root = {image_.get(), scratch_.get(), response_.uid, response_.uid, request_.work_name};
-    run_init(plan);
-  }
   if (pid < 0) return failed(Step::spawn, "cannot clone the box's init");
-  init_.reset(pidfd);
-  // Only the box writes there from now on: end of file means that it is gone.
-  for (const int fd : {+kBoxStatus, +kBoxGo, +kBoxOutput, +kFdOutput}) ::close(fd);
-  if ((request_.flags & kHasInput) != 0)  // else 6 and 103 are nobody's, or somebody else's
-    for (const int fd : {+kBoxInput, +kFdInput}) ::close(fd);
-  time_step(Step::spawn);
+  if (pid > 0) init_.reset(pidfd);
   return fine();
 }
 
@@ -196,7 +246,7 @@ Fail Box::account() {
     row(d).known |= Evidence::kCounter;
   };
   ScratchUse use;
-  if (scratch_use(scratch_.get(), use)) {
+  if (scratch_.valid() && scratch_use(scratch_.get(), use)) {
     usage.disk_bytes = use.bytes_used;
     usage.inodes = use.inodes_used;
     counted(Demand::disk, use.bytes_used);
@@ -244,7 +294,11 @@ Fail Box::run() {
   MUST(check_required());
   MUST(spawn());
   Watched watched{&request_, &cgroup_, init_.get(), status_.get(), 0, 0};
-  const Fail judged = watch(watched);
+  Fail judged = watch(watched);
+  if (is_contained()) {
+    if (Fail swept = sweep(response_.uid); swept) judged = swept;
+    response_.dead_ns = now_ns();
+  }
   step_began_ = response_.dead_ns;
   MUST(account());
   account_cpu(watched.setup_cpu_ns, watched.traced_cpu_ns);

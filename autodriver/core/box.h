@@ -32,8 +32,11 @@ class Box {
   Fail prepare();
   void plan_fallbacks();
   Fail plan_evidence();
+  Fail plan_scratch();
   Fail check_required();
   Fail spawn();
+  Fail clone_init(pid_t& pid);
+  Fail fork_init(pid_t& pid);
   Fail watch(Watched& watched);
   Fail account();
   void account_cpu(std::uint64_t setup_ns, std::uint64_t traced_ns);

@@ -84,6 +84,7 @@ void Watch::on_ready(const BoxMessage& m) {
   };
   if (box_.request->limits[LimitId::file_size] != 0) read_back(Demand::file_size, m.rlimit_file_size);
   read_back(Demand::open_files, m.rlimit_open_files);
+  if (m.rlimit_disk != 0) read_back(Demand::disk, m.rlimit_disk);
   if (m.rlimit_data != 0) read_back(Demand::memory, m.rlimit_data);
   if (m.rlimit_processes != 0) read_back(Demand::processes, m.rlimit_processes - 1);
   if (const std::uint64_t wall = box_.request->limits[LimitId::wall]; wall != 0)

@@ -12,6 +12,7 @@
 #include <initializer_list>
 
 #include "sandbox/core/cgroup_files.h"
+#include "sandbox/core/contained.h"
 #include "sandbox/core/privilege.h"
 #include "sandbox/core/rootless.h"
 #include "sandbox/model/request.h"
@@ -34,6 +35,17 @@ UniqueFd our_group(int hierarchy) {
     if (::mkdirat(hierarchy, kOurGroup, 0755) != 0 && errno != EEXIST) return {};
   }
   return open_group(hierarchy, kOurGroup);
+}
+
+// Our group in this hierarchy, if there is one. A container's is read-only as a
+// rule: then it is as if it were not there.
+Fail make_parent(UniqueFd& hierarchy, UniqueFd& parent) {
+  if (!hierarchy.valid()) return fine();
+  parent = our_group(hierarchy.get());
+  if (parent.valid()) return fine();
+  if (!is_contained()) return failed(Step::cgroup, "cannot create our group in a cgroup hierarchy");
+  hierarchy.reset();
+  return fine();
 }
 
 UniqueFd find_v2() {
@@ -85,9 +97,9 @@ Fail fresh_leaf(int parent, const char* leaf, UniqueFd& dir) {
 
 Fail BoxCgroup::create(std::uint32_t slot) {
   leaf_name(leaf_, slot);
-  if (UniqueFd root = find_v2(); root.valid()) {
-    v2_parent_ = our_group(root.get());
-    if (!v2_parent_.valid()) return failed(Step::cgroup, "cannot create our group in the cgroup v2 tree");
+  UniqueFd root = find_v2();
+  MUST(make_parent(root, v2_parent_));
+  if (root.valid()) {
     // Which of them the tree has shows below, by the files of the leaf: in a
     // hybrid layout it has none of them and these writes fail, as they should.
     for (const char* controller : {"+memory", "+pids", "+cpu"}) {
@@ -98,9 +110,9 @@ Fail BoxCgroup::create(std::uint32_t slot) {
   }
   static constexpr const char* kV2Proof[kControllerCount] = {"memory.max", "pids.max", "cpu.stat"};
   for (std::size_t i = 0; i < kControllerCount; ++i) {
-    if (UniqueFd root = find_v1(static_cast<Controller>(i)); root.valid()) {
-      v1_parent_[i] = our_group(root.get());
-      if (!v1_parent_[i].valid()) return failed(Step::cgroup, "cannot create our group in a cgroup v1 hierarchy");
+    root = find_v1(static_cast<Controller>(i));
+    MUST(make_parent(root, v1_parent_[i]));
+    if (root.valid()) {
       MUST(fresh_leaf(v1_parent_[i].get(), leaf_, groups_[i].dir));
       groups_[i].version = 1;
     } else if (v2_.valid() && has_file(v2_.get(), kV2Proof[i])) {
@@ -215,6 +227,8 @@ Fail BoxCgroup::enter() const {
   for (const Group& g : groups_)
     if (g.version == 1 && write_text(g.dir.get(), "tasks", "0") != 0)
       return failed(Step::cgroup, "the box's init cannot join its cgroup");
+  if (is_contained() && v2_.valid() && write_text(v2_.get(), "cgroup.procs", "0") != 0)  // else it was born there
+    return failed(Step::cgroup, "the box's init cannot join its cgroup");
   return fine();
 }
 

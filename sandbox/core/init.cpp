@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "base/core/clock.h"
+#include "sandbox/core/contained.h"
 #include "sandbox/core/identity.h"
 #include "sandbox/core/job.h"
 #include "sandbox/core/privilege.h"
@@ -69,12 +70,12 @@ Fail set_up(const BoxPlan& plan) {
   begin_step();
   ::umask(0);  // the tables say every mode in full
   MUST(plan.cgroup->enter());
-  {
+  if (!is_contained()) {
     Raised up(CAP_SYS_ADMIN);  // after joining, so that the box sees its own group as the root of all
     if (::unshare(CLONE_NEWCGROUP) != 0) return failed(Step::spawn, "cannot make a cgroup namespace");
   }
   end_step(Step::spawn);
-  MUST(enter_root(plan.root));
+  MUST(is_contained() ? make_home(plan.root) : enter_root(plan.root));
   read_namespaces();
   MUST(close_foreign());
   end_step(Step::root);

@@ -24,7 +24,9 @@ namespace milonga::core {
 struct Fallbacks {
   bool trace_cpu = false;
   bool memory_by_rlimit = false;     // RLIMIT_DATA, for each process
-  bool processes_by_rlimit = false;  // RLIMIT_NPROC, of the box's own user in its own user namespace
+  bool processes_by_rlimit = false;  // RLIMIT_NPROC, of the box's own user
+  bool landlock = false;             // files by Landlock
+  bool socket_filter = false;        // no socket but AF_UNIX
 };
 
 struct BoxPlan {

@@ -5,17 +5,22 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cstddef>
 #include <cstdio>
 #include <cstring>
+#include <iterator>
 
 #include "base/core/clock.h"
 #include "base/core/unique_fd.h"
 #include "sandbox/core/box_status.h"
+#include "sandbox/core/contained.h"
 #include "sandbox/core/input.h"
+#include "sandbox/core/landlock.h"
 #include "sandbox/core/privilege.h"
 #include "sandbox/core/tracer.h"
 #include "sandbox/policy/mounts.h"
@@ -50,18 +55,35 @@ Fail lower_rlimits(const Limits& limits) {
 }
 
 Fail lower_fallbacks(const Limits& limits, const Fallbacks& fallbacks) {
+  if (is_contained() && limits[LimitId::file_size] == 0)  // what is left of the disk limit
+    MUST(limit_one(RLIMIT_FSIZE, limits[LimitId::disk], &message().rlimit_disk));
   if (fallbacks.memory_by_rlimit) MUST(limit_one(RLIMIT_DATA, limits[LimitId::memory], &message().rlimit_data));
   // One more: the box's init, which is ours.
   if (fallbacks.processes_by_rlimit) MUST(limit_one(RLIMIT_NPROC, limits[LimitId::processes] + 1, &message().rlimit_processes));
   return fine();
 }
 
+Fail load(const sock_filter* filter, std::uint32_t size) {
+  sock_fprog program{static_cast<unsigned short>(size), const_cast<sock_filter*>(filter)};
+  return ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0 ? fine()
+                                                                          : failed(Step::filter, "cannot load the system call filter");
+}
+
+// Foreign ABIs, where socket has another number, are the policy's own filter's to refuse.
+Fail close_the_network() {
+  static constexpr sock_filter kOnlyUnix[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[0])),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_UNIX, 1, 0),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EACCES),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  return load(kOnlyUnix, std::size(kOnlyUnix));
+}
+
 Fail load_filter(const Request& request) {
-  if (request.filter_size != 0) {
-    sock_fprog program{static_cast<unsigned short>(request.filter_size), const_cast<sock_filter*>(request.filter)};
-    if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0)
-      return failed(Step::filter, "cannot load the system call filter");
-  }
+  if (request.filter_size != 0) MUST(load(request.filter, request.filter_size));
   message().inside.seccomp_mode = static_cast<std::uint32_t>(::prctl(PR_GET_SECCOMP, 0, 0, 0, 0));
   message().inside.no_new_privs = static_cast<std::uint32_t>(::prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
   if (message().inside.no_new_privs != 1 || (request.filter_size != 0 && message().inside.seccomp_mode != 2))
@@ -110,7 +132,9 @@ Fail become_job(const BoxPlan& plan) {
   MUST(lower_rlimits(request.limits));
   MUST(lower_fallbacks(request.limits, plan.fallbacks));
   end_step(Step::rlimits);
+  if (plan.fallbacks.landlock) MUST(restrict_files());
   read_capabilities(message().inside);
+  if (plan.fallbacks.socket_filter) MUST(close_the_network());
   MUST(load_filter(request));
   end_step(Step::filter);
   const char* argv[kMaxArgs + 1];

@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "sandbox/core/contained.h"
 #include "sandbox/core/rootless.h"
 
 namespace milonga::core {
@@ -43,10 +44,14 @@ Fail drop_to_kept_capabilities() {
   if (get_capabilities(have) != 0) return failed(Step::start, "cannot read our own capabilities");
   std::uint64_t keep = 0;
   for (int capability : kKeptCapabilities) keep |= bit(capability);
+  if ((have.permitted & bit(CAP_SYS_ADMIN)) == 0) {  // root of a container
+    set_contained();
+    keep &= ~(bit(CAP_SYS_ADMIN) | bit(CAP_MKNOD));
+  }
   if (is_rootless()) keep |= bit(CAP_SETFCAP);  // who had it may map our 0 onward, user_namespaces(7)
   if ((have.permitted & keep) != keep)
     return refused(Step::start, "the privileged program lacks a capability that it needs: it must be setuid root or "
-                                "started by root with CAP_SYS_ADMIN, SETUID, SETGID, SETPCAP, MKNOD, CHOWN, KILL, DAC_OVERRIDE");
+                                "started by root; in a container with CAP_SETUID, SETGID, SETPCAP, CHOWN, KILL, DAC_OVERRIDE");
   permitted_now = keep;
   ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);  // read back at the end of the box's set-up
   if (set_capabilities({0, permitted_now, 0}) != 0) return failed(Step::start, "cannot drop capabilities");

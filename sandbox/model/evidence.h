@@ -70,8 +70,14 @@ enum class Mechanism : std::uint32_t {
   ptrace_clocks,      // every process's own clock, read by the tracer when it dies
   rlimit_data,        // per process
   rlimit_nproc,       // of a user of its own
+  rlimit_fsize_each,  // for the disk: no file is larger than the limit
+  exit_kill,          // the tracer's death, then kill(-1) by the job's uid
+  container_network,  // the container's, which has loopback alone
+  landlock,           // and file permissions of a uid of its own
+  own_uid,            // alone
+  socket_filter,      // no socket but AF_UNIX
 };
-inline constexpr std::size_t kMechanismCount = 27;
+inline constexpr std::size_t kMechanismCount = 33;
 
 inline constexpr const char* kMechanismNames[kMechanismCount] = {
     "none",
@@ -100,7 +106,13 @@ inline constexpr const char* kMechanismNames[kMechanismCount] = {
     "seccomp filter",
     "CPU clocks of all processes, by ptrace",
     "RLIMIT_DATA of each process",
-    "RLIMIT_NPROC in a user namespace of its own",
+    "RLIMIT_NPROC of a user of its own",
+    "RLIMIT_FSIZE of each file",
+    "death of the tracer, then kill(-1) by the job's uid",
+    "the container's network, loopback alone",
+    "Landlock and a uid of its own",
+    "a uid of its own",
+    "seccomp filter: AF_UNIX sockets only",
 };
 constexpr const char* mechanism_name(Mechanism m) { return kMechanismNames[static_cast<std::size_t>(m)]; }
 

@@ -50,6 +50,10 @@ enum class Ns : std::uint32_t { mnt, pid, net, ipc, uts, cgroup, user };
 inline constexpr std::size_t kNsCount = 7;
 inline constexpr const char* kNsNames[kNsCount] = {"mnt", "pid", "net", "ipc", "uts", "cgroup", "user"};
 
+// What the box could be made of.
+enum class BoxKind : std::uint32_t { root, user_namespace, container };
+inline constexpr const char* kBoxKindNames[] = {"root", "user namespace", "container"};
+
 struct Usage {
   std::uint64_t cpu_ns = 0, cpu_user_ns = 0, cpu_system_ns = 0;
   std::uint64_t memory_peak_bytes = 0;
@@ -79,6 +83,7 @@ struct Response {
   std::uint32_t wait_status_known = 0;  // 0: it was killed with the box before it ended
   std::uint32_t kill_signal = 0;   // the signal that the supervisor sent, or 0
   std::uint32_t uid = 0, slot = 0;
+  BoxKind kind = BoxKind::root;
 
   // CLOCK_MONOTONIC, ns; 0 = did not happen
   std::uint64_t began_ns = 0;      // core's first instruction

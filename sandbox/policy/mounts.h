@@ -70,6 +70,20 @@ inline constexpr WritableRow kWritable[] = {
     {"vartmp", "var/tmp", 01777, false, "as everywhere"},
     {"shm", "dev/shm", 01777, false, "POSIX shared memory: python multiprocessing, JVMs"},
 };
+// In a container there is no tmpfs of the box's own: where a job may write among
+// what the container has, and where its leftovers are looked for afterwards.
+struct SharedRow {
+  const char* path;
+  const char* why;
+};
+inline constexpr SharedRow kShared[] = {
+    {"/home/autograde", "the job's home, as in Tango's images"},
+    {"/tmp", "as everywhere"},
+    {"/var/tmp", "as everywhere"},
+    {"/dev/shm", "POSIX shared memory and semaphores"},
+    {"/dev/mqueue", "POSIX message queues, where it is mounted"},
+};
+
 inline constexpr const char* kHomeName = "autograde";  // ~autograde, as in Tango's images
 
 // The one tmpfs on which all of this hangs is itself small and ends read-only.
