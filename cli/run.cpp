@@ -3,6 +3,7 @@
 
 #include <boost/json.hpp>
 
+#include "base/output_file.h"
 #include "cli/autodriver_process.h"
 #include "cli/command.h"
 #include "cli/describe.h"
@@ -26,8 +27,11 @@ std::vector<std::string> autodriver_words(const Arguments& arguments) {
 
 Result<int> run(const Arguments& arguments) {
   const int feedback_to = arguments.json() ? STDERR_FILENO : STDOUT_FILENO;
-  const AutodriverRun ran =
-      TRY(run_autodriver(autodriver_words(arguments), feedback_to, arguments.get("report")));
+  // Before the run: that it cannot be written is not told after an hour of grading.
+  UniqueFd report_to;
+  if (arguments.has("report")) report_to = TRY(open_output(arguments.get("report")));
+  const AutodriverRun ran = TRY(run_autodriver(autodriver_words(arguments), feedback_to));
+  if (report_to.valid()) TRY(write_output(report_to.get(), ran.report_json, arguments.get("report")));
   const auto report = parse_report(ran.report_json);
   if (!report) {
     const std::string why = ran.messages.empty() ? "autodriver ended without a report" : ran.messages;
