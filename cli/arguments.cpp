@@ -192,7 +192,7 @@ queue::JobId parse_id(const std::string& word) {
 }
 
 int no_such_job(const Arguments& arguments, const std::string& word) {
-  return complain("no job '" + word + "' in '" + arguments.spool + "' (see milonga list)", kNoSuchJob);
+  return complain("no job '" + word + "' in spool '" + arguments.spool + "' (see milonga list)", kNoSuchJob);
 }
 
 }  // namespace milonga::cli

@@ -15,7 +15,7 @@ namespace {
 
 Result<> copy_so_far(const queue::Status& status) {
   if (status.result) return copy_feedback(status, STDOUT_FILENO);
-  if (status.state == queue::State::waiting) return {};
+  if (status.state != queue::State::running) return {};
   const UniqueFd file(::open(status.live_output.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (file.valid()) TRY(copy_rest(file.get(), STDOUT_FILENO));
   return {};
@@ -45,6 +45,8 @@ Result<int> logs(const Arguments& arguments) {
   if (!status) return no_such_job(arguments, word);
   if (arguments.json()) return where(*status);
   if (!follows) TRY(copy_so_far(*status));
+  if (status->state == queue::State::done && !status->result)
+    return complain(fmt::format("job {}: {}", id, sentence(*status)), kFailed);
   if (status->result && status->result->feedback_path.empty())
     return complain(fmt::format("job {} has no feedback: {}", id, sentence(*status)), kOk);
   return kOk;

@@ -61,7 +61,7 @@ Result<int> wait_for(const Arguments& arguments, queue::Queue& queue, queue::Job
   line.clear();
   if (!done) return no_such_job(arguments, std::to_string(id));
   TRY(copy_feedback(*done, arguments.json() ? STDERR_FILENO : STDOUT_FILENO));
-  const int exit_status = exit_status_of(verdict_of(*done));
+  const int exit_status = exit_status_of(*done);
   if (arguments.json()) return print(boost::json::serialize(to_json(*done)) + "\n", exit_status);
   return complain(fmt::format("job {}: {}", id, sentence(*done)), exit_status);
 }

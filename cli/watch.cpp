@@ -47,7 +47,7 @@ Result<int> watch_job(const Arguments& arguments, queue::Queue& queue, const std
   const auto done = TRY(follow(queue, parse_id(word), -1, seen));
   line.clear();
   if (!done) return no_such_job(arguments, word);
-  return print(arguments.json() ? "" : end_of(*done), exit_status_of(verdict_of(*done)));
+  return print(arguments.json() ? "" : end_of(*done), exit_status_of(*done));
 }
 
 struct Window {
