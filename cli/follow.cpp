@@ -170,9 +170,11 @@ Result<std::optional<queue::Status>> follow(queue::Queue& queue, queue::JobId id
       if (output_fd >= 0) TRY(live.finish(*status));
       return status;
     }
-    pollfd wait[2] = {{change.get(), POLLIN, 0}, {live.news(), POLLIN, 0}};
+    // Of standard output only POLLERR, which is told unasked: nobody reads it any more.
+    pollfd wait[3] = {{change.get(), POLLIN, 0}, {live.news(), POLLIN, 0}, {STDOUT_FILENO, 0, 0}};
     do {
-      if (::poll(wait, 2, -1) < 0 && errno != EINTR) return fail_errno("wait for", "the job");
+      if (::poll(wait, 3, -1) < 0 && errno != EINTR) return fail_errno("wait for", "the job");
+      if ((wait[2].revents & POLLERR) != 0) return fail_errno("write to", "standard output", {}, EPIPE);
       if (wait[1].revents != 0) TRY(live.copy());
     } while (wait[0].revents == 0);
   }

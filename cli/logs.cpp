@@ -8,6 +8,7 @@
 #include "base/core/unique_fd.h"
 #include "cli/command.h"
 #include "cli/describe.h"
+#include "cli/farewell.h"
 #include "cli/follow.h"
 
 namespace milonga::cli {
@@ -40,6 +41,8 @@ Result<int> logs(const Arguments& arguments) {
   const queue::JobId id = parse_id(word);
   const bool follows = arguments.has("follow");
   const auto ignore = [](const queue::Status&) {};
+  std::optional<Farewell> farewell;
+  if (follows) farewell.emplace(fmt::format("job {} goes on, its output is only not followed any more", word));
   const auto status =
       TRY(follows ? follow(*queue, id, arguments.json() ? -1 : STDOUT_FILENO, ignore) : queue->find(id));
   if (!status) return no_such_job(arguments, word);

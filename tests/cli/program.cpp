@@ -68,11 +68,11 @@ bool Program::says(const std::string& text) {
 }
 
 bool Program::sleeps() const {
-  const std::string path = "/proc/" + std::to_string(pid_) + "/wchan";
+  const std::string path = "/proc/" + std::to_string(pid_) + "/stat";
   int times = 0;
   for (int i = 0; i < 6000 && times < 10; ++i) {
-    const std::string where = read(path);
-    times = where.find("poll") != std::string::npos ? times + 1 : 0;
+    const std::string where = read(path);  // "PID (NAME) STATE ...", proc(5)
+    times = where.find(") S ") != std::string::npos ? times + 1 : 0;
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   return times == 10;

@@ -2,6 +2,9 @@
 // spool, claimed and committed through the queue's own interface.
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <filesystem>
@@ -122,6 +125,78 @@ TEST_F(Spool, ADirectoryThatCannotBeReadIsRefusedInOneLine) {
   const Said said = ask({"submit", temporary / "none"});
   EXPECT_EQ(said.exit_status, cli::kFailed);
   EXPECT_TRUE(said.one_line_of_error()) << said.err;
+}
+
+TEST_F(Spool, WhatIsNoDirectoryOrNoNameIsRefusedInOneLine) {
+  const Said file = ask({"submit", temporary / "lab/Makefile"});
+  EXPECT_EQ(file.exit_status, cli::kFailed);
+  EXPECT_TRUE(file.one_line_of_error()) << file.err;
+  EXPECT_NE(file.err.find("Not a directory"), std::string::npos) << file.err;
+  for (const std::string& name : {std::string("a\xff"), std::string("a\nb"), std::string(256, 'x')}) {
+    const Said said = ask({"submit", temporary / "lab", "--name", name});
+    EXPECT_EQ(said.exit_status, cli::kUsage);
+    EXPECT_TRUE(said.one_line_of_error()) << said.err;
+    EXPECT_NE(said.err.find("'name'"), std::string::npos) << said.err;
+  }
+  EXPECT_EQ(ask({"list", "--json"}).json().as_array().size(), 0u);
+}
+
+TEST_F(Spool, ASpoolOfAnotherUserIsOneLine) {
+  if (::geteuid() != 0) GTEST_SKIP() << "SKIPPED: becoming another user needs root";
+  ask({"submit", temporary / "lab"});
+  ASSERT_EQ(::chmod((temporary / "").c_str(), 0755), 0);
+  for (const char* command : {"list", "status", "status 1", "watch", "watch 1", "logs 1", "logs 1 -f", "cancel 1"}) {
+    std::vector<std::string> all = {"--reuid=65534", "--regid=65534", "--clear-groups", MILONGA, "--spool", temporary / "spool"};
+    std::istringstream some(command);
+    for (std::string word; some >> word;) all.push_back(word);
+    const Said said = Program(all, "/usr/bin/setpriv").end();
+    EXPECT_EQ(said.exit_status, cli::kFailed) << command;
+    EXPECT_TRUE(said.one_line_of_error()) << said.err;
+    EXPECT_NE(said.err.find("is not open to you"), std::string::npos) << said.err;
+  }
+}
+
+TEST_F(Spool, AReaderThatIsGoneEndsTheCommandInOneLineAndDoesNotHideTheJob) {
+  for (const char* command : {"submit lab", "list", "status 1", "watch 1", "watch 1 --json", "watch", "watch --json",
+                              "logs 1 -f", "submit lab --wait", "cancel 1"}) {
+    const std::string error = temporary / "error";
+    const std::string script = "cd " + temporary / "" + " && (timeout 20 " MILONGA " --spool spool " + command +
+                               "; echo $? >status) 2>error | :";
+    ASSERT_EQ(std::system(script.c_str()), 0);
+    EXPECT_EQ(read(temporary / "status"), "3\n") << command;
+    const std::string said = read(error), last = said.substr(said.rfind("milonga: "));
+    EXPECT_NE(last.find("cannot write to 'standard output': Broken pipe\n"), std::string::npos) << command << ": " << said;
+    if (command == std::string("submit lab")) {
+      EXPECT_EQ(said, "milonga: job 1 is in the queue, but cannot write to 'standard output': Broken pipe\n");
+    }
+  }
+}
+
+TEST_F(Spool, AnInterruptedWaitSaysThatTheJobGoesOn) {
+  ask({"submit", temporary / "lab"});
+  const struct {
+    std::vector<std::string> words;
+    const char *waits, *says;
+  } rows[] = {
+      {{"watch", "1"}, "job 1: waiting", "milonga: job 1 goes on, it is only not watched any more\n"},
+      {{"watch"}, " waiting, ", "milonga: the queue goes on, it is only not watched any more\n"},
+      {{"logs", "1", "-f"}, "", "milonga: job 1 goes on, its output is only not followed any more\n"},
+      {{"submit", temporary / "lab", "--wait"}, ": waiting", "milonga: job 2 goes on (milonga watch 2, milonga cancel 2)\n"},
+  };
+  for (const int number : {SIGINT, SIGTERM})
+    for (const auto& row : rows) {
+      Program program(words(row.words), MILONGA, Streams::merged);
+      ASSERT_TRUE(program.says(row.waits));
+      ASSERT_TRUE(program.sleeps());
+      program.signal(number);
+      const Said said = program.end();
+      EXPECT_EQ(said.exit_status, 128 + number) << row.words[0];
+      EXPECT_TRUE(said.out.ends_with(row.words[0] == "submit" && number == SIGTERM
+                                         ? "milonga: job 3 goes on (milonga watch 3, milonga cancel 3)\n"
+                                         : row.says))
+          << said.out;
+      EXPECT_EQ(ask({"status", "1", "--json"}).json().at("state"), "waiting");
+    }
 }
 
 TEST_F(Spool, StatusAndListShowWaitingJobsInTheirOrder) {
