@@ -50,8 +50,10 @@ class TemporaryDirectory {
  public:
   static Result<TemporaryDirectory> create() {
     std::error_code error;
-    std::string path = (fs::temp_directory_path(error) / "milonga-XXXXXX").string();
-    if (error || ::mkdtemp(path.data()) == nullptr)
+    const fs::path top = fs::temp_directory_path(error);
+    if (error) return fail("TMPDIR names no directory: " + error.message(), "set it to one that you can write to");
+    std::string path = (top / "milonga-XXXXXX").string();
+    if (::mkdtemp(path.data()) == nullptr)
       return fail_errno("create", path, "set TMPDIR to a directory that you can write to");
     return TemporaryDirectory(std::move(path));
   }

@@ -11,6 +11,8 @@
 namespace milonga::cli {
 namespace {
 
+constexpr int kAutodriverFailed = 3;  // autodriver(1), EXIT STATUS
+
 std::vector<std::string> autodriver_words(const Arguments& arguments) {
   std::vector<std::string> words = autodriver_arguments(arguments.box);
   // "./" keeps a directory that is called gc or begins with '-' from being taken for something else.
@@ -37,7 +39,14 @@ Result<int> run(const Arguments& arguments) {
     const std::string why = ran.messages.empty() ? "autodriver ended without a report" : ran.messages;
     return complain(why.substr(0, why.find('\n')), kFailed);
   }
-  const int exit_status = exit_status_of(report->verdict);
+  int exit_status = exit_status_of(report->verdict);
+  // The job was judged, and yet autodriver failed: its output could not be written.
+  const bool judged = exit_status != kFailed && exit_status != kCancelled;
+  if (judged && ran.exit_status == kAutodriverFailed) {
+    const std::string why = ran.messages.substr(0, ran.messages.find('\n'));
+    if (!arguments.json()) return complain(sentence(*report) + "; " + why, kFailed);
+    exit_status = complain(why, kFailed);
+  }
   if (!arguments.json()) return complain(sentence(*report), exit_status);
   const boost::json::value parsed =
       boost::json::parse(ran.report_json);  // parse_report has read it: cannot throw

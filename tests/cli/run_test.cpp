@@ -131,6 +131,23 @@ TEST_F(Run, AReportThatCannotBeWrittenIsSaidBeforeTheJobRuns) {
   EXPECT_NE(said_late.err.find(full), std::string::npos) << said_late.err;
 }
 
+TEST_F(Run, FeedbackThatNobodyReadsIsAFailureAndTheVerdictIsStillTold) {
+  const std::string error = temporary / "error", status = temporary / "status";
+  ASSERT_EQ(std::system(("(" MILONGA " run --command -- sh -c 'sleep 0.5; echo lost'; echo $? >" + status + ") 2>" + error + " | :").c_str()), 0);
+  EXPECT_EQ(read(status), "3\n");
+  EXPECT_TRUE(read(error).starts_with("milonga: ok in ")) << read(error);
+  EXPECT_TRUE(read(error).ends_with("; autodriver: cannot write the output: Broken pipe\n")) << read(error);
+}
+
+TEST_F(Run, ATemporaryDirectoryThatIsNotThereIsNamed) {
+  ::setenv("TMPDIR", "/nonexistent", 1);
+  const Said said = shell("true");
+  ::unsetenv("TMPDIR");
+  EXPECT_EQ(said.exit_status, cli::kFailed);
+  EXPECT_TRUE(said.one_line_of_error()) << said.err;
+  EXPECT_NE(said.err.find("TMPDIR names no directory"), std::string::npos) << said.err;
+}
+
 TEST_F(Run, OutputBeyondItsLimitEndsTheJobIfThatIsAskedFor) {
   const Said said = shell("yes", {"--output", "1000", "--output-fatal", "--wall-time", "60"});
   EXPECT_EQ(said.exit_status, cli::kLimit);
