@@ -256,8 +256,7 @@ Result<ReportFile> ReportFile::prepare(const std::string& file) {
 
 Result<> ReportFile::write(const Outcome& outcome) const {
   const std::string text = report_json(outcome);
-  const Result<> written =
-      open_.valid() ? write_output(open_.get(), text, file_) : replace_file(file_, text);
+  const Result<> written = open_.valid() ? write_output(open_.get(), text, file_) : replace_file(file_, text);
   return written ? written : Result<>(fail(written.error().what, "--report"));
 }
 

@@ -131,11 +131,11 @@ class Run {
   int lifeline_;
   std::array<pollfd, kEvents> events_{};
   Outcome outcome_;
-  bool cancelled_ = false;           // by a signal or the end of the lifeline
+  bool cancelled_ = false;          // by a signal or the end of the lifeline
   std::uint64_t overflown_ns_ = 0;  // when the output was seen to be beyond a fatal limit; 0: it was not
-  bool answered_ = false;  // or the core is gone
-  bool finished_ = false;  // all output has been read; what is left is being written
-  bool given_up_ = false;  // asked to end while only our own stdout is waited for
+  bool answered_ = false;           // or the core is gone
+  bool finished_ = false;           // all output has been read; what is left is being written
+  bool given_up_ = false;           // asked to end while only our own stdout is waited for
 };
 
 // Our own failure: the box has to go, and the run has not been judged.

@@ -9,8 +9,10 @@ namespace milonga {
 namespace {
 
 bool is_same_file(int a, int b) {
-  struct stat one {}, other {};
-  return ::fstat(a, &one) == 0 && ::fstat(b, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+  struct stat one {
+  }, other{};
+  return ::fstat(a, &one) == 0 && ::fstat(b, &other) == 0 && one.st_dev == other.st_dev &&
+         one.st_ino == other.st_ino;
 }
 
 Result<> write_all(int fd, std::string_view text, const std::string& shown) {

@@ -97,8 +97,7 @@ Result<> take(Arguments& arguments, const Command& command, const po::option& op
   if (command.takes_box_options && TRY(take_box_option(arguments.box, option))) return {};
   const std::string value = option.value.empty() ? std::string() : option.value.front();
   if (option.string_key == "word") {
-    if (value.empty())
-      return fail("an empty argument", "usage: " + usage_of(command));
+    if (value.empty()) return fail("an empty argument", "usage: " + usage_of(command));
     arguments.words.push_back(value);
   } else {
     arguments.values[option.string_key] = value;
@@ -134,7 +133,8 @@ Result<Arguments> parse_arguments(const Command& command, const std::vector<std:
   if (arguments.has("help")) return arguments;
   for (const Option& option : command.options) {
     if (option.value != nullptr && arguments.has(option.name) && arguments.get(option.name).empty())
-      return fail(std::string("--") + option.name + " is empty", std::string("it takes a value: ") + option.value);
+      return fail(std::string("--") + option.name + " is empty",
+                  std::string("it takes a value: ") + option.value);
   }
   if (end != tokens.end()) {
     auto& rest = arguments.has("command") ? arguments.argv : arguments.words;

@@ -51,7 +51,8 @@ class TemporaryDirectory {
   static Result<TemporaryDirectory> create() {
     std::error_code error;
     const fs::path top = fs::temp_directory_path(error);
-    if (error) return fail("TMPDIR names no directory: " + error.message(), "set it to one that you can write to");
+    if (error)
+      return fail("TMPDIR names no directory: " + error.message(), "set it to one that you can write to");
     std::string path = (top / "milonga-XXXXXX").string();
     if (::mkdtemp(path.data()) == nullptr)
       return fail_errno("create", path, "set TMPDIR to a directory that you can write to");

@@ -29,10 +29,12 @@ void say_and_die(int signal) {
 
 Farewell::Farewell(const std::string& line) {
   if (text_size != 0) bug("two farewells");
-  const std::string whole = (is_terminal(STDERR_FILENO) ? "\r\033[K" : "") + ("milonga: " + printable(line)) + "\n";
+  const std::string whole =
+      (is_terminal(STDERR_FILENO) ? "\r\033[K" : "") + ("milonga: " + printable(line)) + "\n";
   text_size = whole.copy(text.data(), text.size());
   for (const int signal : kSignals) {
-    struct sigaction before {}, now {};
+    struct sigaction before {
+    }, now{};
     now.sa_handler = say_and_die;
     now.sa_flags = static_cast<int>(SA_RESETHAND);
     if (::sigaction(signal, nullptr, &before) == 0 && before.sa_handler == SIG_DFL)

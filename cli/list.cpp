@@ -31,7 +31,8 @@ std::string row(const queue::Status& status) {
   std::string verdict = fmt::format("{:<14}", word);
   if (status.result) verdict = paint(verdict, colour_of(verdict_of(status)), STDOUT_FILENO);
   if (unreadable) verdict = paint(verdict, Colour::red, STDOUT_FILENO);
-  const std::string last = status.record_error.empty() ? report.stopped_by.value_or("-") : status.record_error;
+  const std::string last =
+      status.record_error.empty() ? report.stopped_by.value_or("-") : status.record_error;
   const std::string name = status.job.name.empty() ? "-" : printable(status.job.name);
   const std::string peak = report.memory_peak_bytes ? human_size(*report.memory_peak_bytes) : "-";
   return fmt::format("{:>6}  {:<{}.{}}  {:<8} {} {:>10} {:>10} {:>10}  {}\n", status.job.id, name, kNameWidth,

@@ -42,7 +42,8 @@ Result<int> logs(const Arguments& arguments) {
   const bool follows = arguments.has("follow");
   const auto ignore = [](const queue::Status&) {};
   std::optional<Farewell> farewell;
-  if (follows) farewell.emplace(fmt::format("job {} goes on, its output is only not followed any more", word));
+  if (follows)
+    farewell.emplace(fmt::format("job {} goes on, its output is only not followed any more", word));
   const auto status =
       TRY(follows ? follow(*queue, id, arguments.json() ? -1 : STDOUT_FILENO, ignore) : queue->find(id));
   if (!status) return no_such_job(arguments, word);

@@ -74,7 +74,8 @@ Result<int> wait_for(const Arguments& arguments, queue::Queue& queue, queue::Job
 Result<int> submit(const Arguments& arguments) {
   const auto queue = TRY(open_queue(arguments));
   queue::Job job = TRY(job_from(arguments));
-  if (const auto fits = queue::check_job(job); !fits) return complain("submit: " + fits.error().line(), kUsage);
+  if (const auto fits = queue::check_job(job); !fits)
+    return complain("submit: " + fits.error().line(), kUsage);
   const queue::JobId id = TRY(queue->submit(std::move(job), arguments.words.front()));
   if (arguments.has("wait")) return wait_for(arguments, *queue, id);
   auto told = print(arguments.json() ? fmt::format("{{\"id\":{}}}\n", id) : fmt::format("{}\n", id));

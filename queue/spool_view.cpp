@@ -48,9 +48,12 @@ Result<void> Spool::read_job_of(JobId id, const std::string& path, Status& statu
   if (!bytes && bytes.error().code == ENOENT) return Unexpected(bytes.error());  // it has moved on
   auto job = bytes ? read_job(*bytes) : Result<Job>(Unexpected(bytes.error()));
   if (job && job->id != id) job = fail(fmt::format("field 'id' is {}, but the name says {}", job->id, id));
-  if (job) status.job = std::move(*job);
-  else if (!bytes) status.record_error = bytes.error().line();
-  else status.record_error = fmt::format("'{}': {}", disk_->absolute(path), job.error().line());
+  if (job)
+    status.job = std::move(*job);
+  else if (!bytes)
+    status.record_error = bytes.error().line();
+  else
+    status.record_error = fmt::format("'{}': {}", disk_->absolute(path), job.error().line());
   return {};
 }
 
@@ -76,7 +79,8 @@ Result<std::optional<Status>> Spool::describe_done(JobId id) {
   if (id <= 0 || !TRY(has_result(id))) return std::optional<Status>{};
   Status status;
   status.state = State::done;
-  (void)read_job_of(id, fmt::format("{}/{}.job", shard_of(id), id), status);  // not there: it has not left its runner yet
+  (void)read_job_of(id, fmt::format("{}/{}.job", shard_of(id), id),
+                    status);  // not there: it has not left its runner yet
   auto result = result_of(id);
   if (!result && result.error().code == ENOENT) return std::optional<Status>{};  // it was set aside meanwhile
   if (!result) {
@@ -85,7 +89,8 @@ Result<std::optional<Status>> Spool::describe_done(JobId id) {
   }
   status.result = std::move(*result);
   status.attempt = status.result->attempt;
-  if (const auto note = disk_->read(fmt::format("{}/{}.unpublished", shard_of(id), id), 4096)) status.publish_error = *note;
+  if (const auto note = disk_->read(fmt::format("{}/{}.unpublished", shard_of(id), id), 4096))
+    status.publish_error = *note;
   return std::optional(status);
 }
 
@@ -133,8 +138,10 @@ Result<std::vector<Status>> Spool::list(std::size_t limit) {
   for (std::size_t i = 0; i < active; ++i) {
     if (std::binary_search(done.begin(), done.end(), all[i].name.id)) continue;
     auto status = describe(all[i], all);
-    if (status) out.push_back(std::move(*status));
-    else if (status.error().code != ENOENT) return Unexpected(status.error());
+    if (status)
+      out.push_back(std::move(*status));
+    else if (status.error().code != ENOENT)
+      return Unexpected(status.error());
   }
   return out;
 }
@@ -149,12 +156,14 @@ Result<Stats> Spool::stats() {
 
 Result<int> Spool::watch(JobId id) {
   UniqueFd fd(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  if (!fd.valid()) return fail_errno("watch the spool", disk_->absolute(""), "raise fs.inotify.max_user_instances");
+  if (!fd.valid())
+    return fail_errno("watch the spool", disk_->absolute(""), "raise fs.inotify.max_user_instances");
   const auto add = [&](const std::string& path) {
     return ::inotify_add_watch(fd.get(), disk_->absolute(path).c_str(),
                                IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ONLYDIR) >= 0;
   };
-  if (!add("run")) return fail_errno("watch the spool", disk_->absolute(""), "raise fs.inotify.max_user_watches");
+  if (!add("run"))
+    return fail_errno("watch the spool", disk_->absolute(""), "raise fs.inotify.max_user_watches");
   // Who looks makes nothing: until somebody makes the shard, that is what is waited for.
   if (!add(shard_of(id)) && (!add("done") || (!add(shard_of(id)) && errno != ENOENT)))
     return fail_errno("watch the spool", disk_->absolute(""));

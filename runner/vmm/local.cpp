@@ -187,7 +187,8 @@ Result<void> LocalVmm::start(LocalVm& vm, const queue::Claim& claim, std::vector
   if (::pipe2(pipe, O_CLOEXEC) != 0) return fail_errno("make a pipe", "");
   UniqueFd their_end(pipe[0]);
   vm.lifeline.reset(pipe[1]);
-  UniqueFd output = open_new(claim, "output"), errors = open_new(claim, "errors"), lock = open_new(claim, "lock");
+  UniqueFd output = open_new(claim, "output"), errors = open_new(claim, "errors"),
+           lock = open_new(claim, "lock");
   if (!output.valid() || !errors.valid() || !lock.valid()) return fail_errno("write to", claim.work_dir);
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) return fail_errno("lock", claim.work_dir);
   plan.descriptors = {{their_end.get(), 0}, {output.get(), 1}, {errors.get(), 2}, {lock.get(), kLockNumber}};
@@ -202,7 +203,9 @@ void LocalVmm::run_job(std::shared_ptr<Vm> any, const queue::Claim& claim, Deadl
   auto argv = command_line(claim);
   if (!argv) {
     (void)open_new(claim, "output");  // it wrote none
-    return loop_.post([report = refusal(argv.error().line()), done = std::move(done)] { done(RunOutcome{report, 1}); });
+    return loop_.post([report = refusal(argv.error().line()), done = std::move(done)] {
+      done(RunOutcome{report, 1});
+    });
   }
   if (auto started = start(*vm, claim, std::move(*argv)); !started)
     return loop_.post([error = started.error(), done = std::move(done)] { done(Unexpected(error)); });

@@ -16,9 +16,10 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <iterator>
 #include <map>
+#include <sstream>
+#include <thread>
 
 #include "autodriver/report_view.h"
 #include "base/core/unique_fd.h"
@@ -228,7 +229,11 @@ TEST_F(Run, EachLimitHasItsVerdictItsMechanismAndItsSentence) {
        Verdict::process_limit,
        "pids.max",
        "process limit of 6"},
-      {"yes", {"-o", "1000", "--output-fatal", "-t", "60"}, Verdict::output_limit, "pipe", "output limit of 1000"},
+      {"yes",
+       {"-o", "1000", "--output-fatal", "-t", "60"},
+       Verdict::output_limit,
+       "pipe",
+       "output limit of 1000"},
       {"seq 1000", {"-o", "1000", "--output-fatal"}, Verdict::output_limit, "pipe", "output limit of 1000"},
   };
   for (const auto& row : rows) {
@@ -260,11 +265,31 @@ TEST_F(Run, LongOutputKeepsHeadAndTailAndTheLastLineStaysLast) {
 TEST_F(Run, OutputWithinItsLimitIsNotFatalAndAnEarlierLimitStands) {
   EXPECT_EQ(shell("seq 10", {"-o", "1000", "--output-fatal"}).report.verdict, Verdict::ok);
   EXPECT_EQ(shell("seq 1000", {"-o", "1000"}).report.verdict, Verdict::ok);
-  EXPECT_EQ(shell("sleep 60", {"-o", "1000", "--output-fatal", "-t", "0.2"}).report.verdict, Verdict::wall_limit);
+  EXPECT_EQ(shell("sleep 60", {"-o", "1000", "--output-fatal", "-t", "0.2"}).report.verdict,
+            Verdict::wall_limit);
+}
+
+// The front sleeps while first the output passes its limit and then the time does; what
+// it reads afterwards is late, and the core has the earlier time.
+TEST_F(Run, OutputThatIsReadAfterAnotherLimitHasStruckDoesNotTakeItsPlace) {
+  Process process({"--stream", "--report=" + report_file(), "-o", "1000", "--output-fatal", "-t", "1",
+                   "--command", "--", "sh", "-c", "echo begun; sleep 0.3; seq 1000; sleep 60"});
+  EXPECT_EQ(process.read_until("begun\n"), "begun\n");
+  process.signal(SIGSTOP);
+  std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+  process.signal(SIGCONT);
+  process.read_all();
+  EXPECT_EQ(process.wait(), 2);
+  Done done;
+  read_report(done);
+  EXPECT_EQ(done.report.verdict, Verdict::wall_limit);
+  EXPECT_EQ(done.json.at("demands").at("output").at("hit"), true);
 }
 
 TEST_F(Run, OutputLimitHasItsEvidence) {
   const Done done = shell("yes", {"-o", "1000", "--output-fatal", "-t", "60"});
+  EXPECT_EQ(done.report.verdict, Verdict::output_limit);
+  EXPECT_LT(*done.report.wall_s, 30) << "it was killed at once";
   const auto& row = done.json.at("demands").at("output");
   EXPECT_EQ(row.at("hit"), true);
   EXPECT_EQ(row.at("requested"), 1000);
@@ -304,12 +329,15 @@ TEST_F(Run, AFileThatLiesBesideTheReportIsNotTouched) {
   EXPECT_EQ(shell("true").report.verdict, Verdict::ok);
   EXPECT_EQ(fs::file_size(root_ / "victim"), 8u);
   std::size_t files = 0;
-  for (const auto& entry : fs::directory_iterator(root_)) files += entry.is_regular_file() && !entry.is_symlink();
+  for (const auto& entry : fs::directory_iterator(root_))
+    files += entry.is_regular_file() && !entry.is_symlink();
   EXPECT_EQ(files, 2u) << "the report and the victim";
 }
 
 TEST_F(Run, TextThatIsNotUtf8StillMakesAReport) {
-  const std::string name = std::string(root_) + "/la\xc3" "b\xff";
+  const std::string name = std::string(root_) +
+                           "/la\xc3"
+                           "b\xff";
   fs::create_directories(name);
   ASSERT_EQ(::mkfifo((name + "/fifo\xe2\x82").c_str(), 0600), 0);
   const Done done = run({name});

@@ -145,8 +145,10 @@ TEST_F(Spool, ASpoolOfAnotherUserIsOneLine) {
   if (::geteuid() != 0) GTEST_SKIP() << "SKIPPED: becoming another user needs root";
   ask({"submit", temporary / "lab"});
   ASSERT_EQ(::chmod((temporary / "").c_str(), 0755), 0);
-  for (const char* command : {"list", "status", "status 1", "watch", "watch 1", "logs 1", "logs 1 -f", "cancel 1"}) {
-    std::vector<std::string> all = {"--reuid=65534", "--regid=65534", "--clear-groups", MILONGA, "--spool", temporary / "spool"};
+  for (const char* command :
+       {"list", "status", "status 1", "watch", "watch 1", "logs 1", "logs 1 -f", "cancel 1"}) {
+    std::vector<std::string> all = {"--reuid=65534", "--regid=65534", "--clear-groups",
+                                    MILONGA,         "--spool",       temporary / "spool"};
     std::istringstream some(command);
     for (std::string word; some >> word;) all.push_back(word);
     const Said said = Program(all, "/usr/bin/setpriv").end();
@@ -157,15 +159,16 @@ TEST_F(Spool, ASpoolOfAnotherUserIsOneLine) {
 }
 
 TEST_F(Spool, AReaderThatIsGoneEndsTheCommandInOneLineAndDoesNotHideTheJob) {
-  for (const char* command : {"submit lab", "list", "status 1", "watch 1", "watch 1 --json", "watch", "watch --json",
-                              "logs 1 -f", "submit lab --wait", "cancel 1"}) {
+  for (const char* command : {"submit lab", "list", "status 1", "watch 1", "watch 1 --json", "watch",
+                              "watch --json", "logs 1 -f", "submit lab --wait", "cancel 1"}) {
     const std::string error = temporary / "error";
-    const std::string script = "cd " + temporary / "" + " && (timeout 20 " MILONGA " --spool spool " + command +
-                               "; echo $? >status) 2>error | :";
+    const std::string script = "cd " + temporary / "" + " && (timeout 20 " MILONGA " --spool spool " +
+                               command + "; echo $? >status) 2>error | :";
     ASSERT_EQ(std::system(script.c_str()), 0);
     EXPECT_EQ(read(temporary / "status"), "3\n") << command;
     const std::string said = read(error), last = said.substr(said.rfind("milonga: "));
-    EXPECT_NE(last.find("cannot write to 'standard output': Broken pipe\n"), std::string::npos) << command << ": " << said;
+    EXPECT_NE(last.find("cannot write to 'standard output': Broken pipe\n"), std::string::npos)
+        << command << ": " << said;
     if (command == std::string("submit lab")) {
       EXPECT_EQ(said, "milonga: job 1 is in the queue, but cannot write to 'standard output': Broken pipe\n");
     }
@@ -181,7 +184,9 @@ TEST_F(Spool, AnInterruptedWaitSaysThatTheJobGoesOn) {
       {{"watch", "1"}, "job 1: waiting", "milonga: job 1 goes on, it is only not watched any more\n"},
       {{"watch"}, " waiting, ", "milonga: the queue goes on, it is only not watched any more\n"},
       {{"logs", "1", "-f"}, "", "milonga: job 1 goes on, its output is only not followed any more\n"},
-      {{"submit", temporary / "lab", "--wait"}, ": waiting", "milonga: job 2 goes on (milonga watch 2, milonga cancel 2)\n"},
+      {{"submit", temporary / "lab", "--wait"},
+       ": waiting",
+       "milonga: job 2 goes on (milonga watch 2, milonga cancel 2)\n"},
   };
   for (const int number : {SIGINT, SIGTERM})
     for (const auto& row : rows) {
@@ -238,24 +243,29 @@ TEST_F(Spool, NoSuchJobIsOneLineThatNamesTheSpoolAndExits4AndMakesNothing) {
       const Said said = ask(all);
       EXPECT_EQ(said.exit_status, cli::kNoSuchJob) << command[0] << " " << id;
       EXPECT_TRUE(said.one_line_of_error()) << said.err;
-      EXPECT_NE(said.err.find("no job '" + std::string(id) + "' in spool '" + temporary / "spool'"), std::string::npos)
+      EXPECT_NE(said.err.find("no job '" + std::string(id) + "' in spool '" + temporary / "spool'"),
+                std::string::npos)
           << said.err;
     }
   EXPECT_EQ(names(), before);
 }
 
 TEST_F(Spool, ABrokenRecordIsShownWithItsReasonAndHidesNoOther) {
-  for (int i = 0; i < 4; ++i) ask({"submit", temporary / "lab"});
+  for (int i = 0; i < 5; ++i) ask({"submit", temporary / "lab"});
   ask({"cancel", "1"});
   ask({"cancel", "2"});
   spoil(file_of("done/0", "1.res"));
   spoil(file_of("done/0", "2.job"));
   spoil(file_of("ready/default", "0000000003"));
+  std::filesystem::copy_file(file_of("ready/default", "0000000004"), file_of("ready/default", "0000000005"),
+                             std::filesystem::copy_options::overwrite_existing);
   std::ofstream(temporary / "spool/done/stray") << "x";
   const Said said = ask({"list", "--json"});
   ASSERT_EQ(said.exit_status, cli::kOk) << said.err;
   const auto all = said.json().as_array();
-  ASSERT_EQ(all.size(), 4u);
+  ASSERT_EQ(all.size(), 5u);
+  EXPECT_EQ(all[4].at("id"), 5);
+  EXPECT_NE(all[4].at("record_error").as_string().find("field 'id' is 4"), std::string::npos) << all[4];
   for (std::size_t i = 0; i < 3; ++i) {
     EXPECT_EQ(all[i].at("id"), static_cast<int>(i) + 1);
     ASSERT_TRUE(all[i].at("record_error").is_string()) << all[i];
@@ -332,6 +342,27 @@ TEST_F(Spool, LogsFollowTheOutputOfARunningJobToItsEnd) {
   EXPECT_EQ(said.exit_status, cli::kOk) << said.err;
   EXPECT_EQ(ask({"logs", "1"}).out, said.out);
   EXPECT_EQ(ask({"logs", "1", "--follow"}).out, said.out);
+}
+
+// A job that did not fit on a full disk comes again in a directory of the same name.
+TEST_F(Spool, LogsFollowAnAttemptThatIsNotCountedAnew) {
+  ask({"submit", temporary / "lab"});
+  const std::filesystem::path waiting = file_of("ready/default", "0000000001");
+  const std::filesystem::path running = temporary / "spool/run/other" / waiting.filename();
+  const std::string work = temporary / "spool/work/other/1.0";
+  std::filesystem::create_directories(work);
+  std::filesystem::create_directory(running.parent_path());
+  write(work + "/output", "one\n");
+  std::filesystem::rename(waiting, running);
+  Program follower(words({"logs", "1", "-f"}), MILONGA, Streams::merged);
+  EXPECT_TRUE(follower.says("one\n"));
+  std::filesystem::rename(running, waiting);
+  EXPECT_TRUE(follower.says("milonga: the job is run again from its beginning\n"));
+  std::filesystem::remove_all(work);
+  std::filesystem::create_directory(work);
+  write(work + "/output", "two\n");
+  std::filesystem::rename(waiting, running);
+  EXPECT_TRUE(follower.says("two\n"));
 }
 
 TEST_F(Spool, FeedbackThatIsNotTheLiveOutputIsPrintedWhole) {

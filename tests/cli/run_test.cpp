@@ -113,7 +113,8 @@ TEST_F(Run, TheReportIsWrittenToWhateverItsFileIs) {
 
 TEST_F(Run, AReportToStandardOutputStandsBehindTheFeedbackInAFile) {
   const std::string file = temporary / "all";
-  const std::string run = MILONGA " run --report " + standard_output() + " --command -- echo feedback 2>/dev/null ";
+  const std::string run =
+      MILONGA " run --report " + standard_output() + " --command -- echo feedback 2>/dev/null ";
   write(file, "before\n");
   EXPECT_EQ(std::system((run + ">>" + file).c_str()), 0);
   EXPECT_TRUE(read(file).starts_with("before\nfeedback\n{\"schema\"")) << read(file);
@@ -133,7 +134,10 @@ TEST_F(Run, AReportThatCannotBeWrittenIsSaidBeforeTheJobRuns) {
 
 TEST_F(Run, FeedbackThatNobodyReadsIsAFailureAndTheVerdictIsStillTold) {
   const std::string error = temporary / "error", status = temporary / "status";
-  ASSERT_EQ(std::system(("(" MILONGA " run --command -- sh -c 'sleep 0.5; echo lost'; echo $? >" + status + ") 2>" + error + " | :").c_str()), 0);
+  ASSERT_EQ(std::system(("(" MILONGA " run --command -- sh -c 'sleep 0.5; echo lost'; echo $? >" + status +
+                         ") 2>" + error + " | :")
+                            .c_str()),
+            0);
   EXPECT_EQ(read(status), "3\n");
   EXPECT_TRUE(read(error).starts_with("milonga: ok in ")) << read(error);
   EXPECT_TRUE(read(error).ends_with("; autodriver: cannot write the output: Broken pipe\n")) << read(error);

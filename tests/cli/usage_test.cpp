@@ -69,7 +69,8 @@ TEST(Usage, HelpAndVersionAreNoErrorsButAFullStandardOutputIs) {
   for (const char* words : {"--help", "--version", "list --help"}) {
     const TemporaryDirectory temporary;
     const std::string error = temporary / "error";
-    EXPECT_EQ(WEXITSTATUS(std::system((std::string(MILONGA " ") + words + " >/dev/full 2>" + error).c_str())), cli::kFailed);
+    EXPECT_EQ(WEXITSTATUS(std::system((std::string(MILONGA " ") + words + " >/dev/full 2>" + error).c_str())),
+              cli::kFailed);
     EXPECT_TRUE(read(error).starts_with("milonga: cannot write to 'standard output': ")) << read(error);
   }
 }

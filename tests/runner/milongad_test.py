@@ -233,6 +233,7 @@ def torn_text(place):
         status = json.loads(place.milonga("status", str(job[0]), check=False).stdout)
         print(status["reason"])
         assert status["record_error"] is None and status["reason"], status
+        assert status["reason"].endswith("xxx" if n == 0 else r"\xff\xfe"), status["reason"]
         assert stop(p) == 0
 
 
@@ -339,6 +340,7 @@ def lost_log(place):
     """A log that cannot be written stops nothing."""
     p = subprocess.Popen([f"{BIN}/milongad", "--spool", place.spool, "--volatile"], stdin=subprocess.DEVNULL,
                          stderr=open("/dev/full", "wb"))
+    place.daemons.append(p)
     while not os.path.exists(f"{place.spool}/FORMAT"):
         assert p.poll() is None, f"the daemon ended: {p.returncode}"
         time.sleep(0.01)
@@ -414,5 +416,12 @@ with tempfile.TemporaryDirectory(prefix="milonga-daemon-", dir="/var/tmp") as ro
              "full_disk": full_disk, "no_inodes": no_inodes, "idle": idle,
              "stop_full_disk": stop_full_disk, "lost_log": lost_log, "kill_autodriver": kill_autodriver,
              "bad_option": bad_option, "torn_text": torn_text}
-    cases[CASE](Place(root))
+    scene = Place(root)
+    try:
+        cases[CASE](scene)
+    finally:  # a daemon that outlives a failed test would hold its output open
+        for daemon in scene.daemons:
+            if daemon.poll() is None:
+                daemon.kill()
+                daemon.wait()
 print("ok")
