@@ -304,6 +304,7 @@ def no_inodes(place):
     with small_disk(place) as mount:
         p = place.daemon()
         place.wait_until_done(place.submit(1))
+        place.wait_until_left()  # else its files go, and give room, when the daemon goes on
         p.send_signal(signal.SIGSTOP)
         jobs = place.submit(2)
         os.mkdir(f"{mount}/ballast")
