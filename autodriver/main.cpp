@@ -14,6 +14,7 @@
 #include <cstdio>
 
 #include "autodriver/command_line.h"
+#include "autodriver/report.h"
 #include "autodriver/run.h"
 
 namespace milonga {
@@ -41,10 +42,13 @@ int say(const std::string& text) {
 }
 
 int run(const CommandLine& line) {
+  Result<ReportFile> report;
+  if (!line.report_file.empty()) report = ReportFile::prepare(line.report_file);
+  if (!report) return complain(report.error().line(), 3);
   RunResult result = run_job(line);
   if (!result.complaint.empty()) complain(result.complaint, 0);
   if (line.report_file.empty()) return result.exit_code;
-  const Result<> written = write_report(line.report_file, result.outcome);
+  const Result<> written = report->write(result.outcome);
   return written ? result.exit_code : complain(written.error().line(), 3);
 }
 

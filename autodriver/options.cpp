@@ -56,7 +56,20 @@ constexpr SpellingRow kTangoSpellings[] = {
     {LimitId::output, "osize", "o"},
 };
 
-const char* const kOtherOptions[] = {"network", "image", "require", "pids-fatal"};
+// Options without a value: of what is else counted they make the end of the job.
+struct FlagRow {
+  const char* option;
+  bool BoxOptions::*flag;
+  const char* help;
+};
+constexpr FlagRow kFlags[] = {
+    {"pids-fatal", &BoxOptions::process_limit_fatal,
+     "a refused fork ends the job with process_limit, instead of being counted"},
+    {"output-fatal", &BoxOptions::output_limit_fatal,
+     "more output than --output ends the job with output_limit, instead of being cut in the middle"},
+};
+
+const char* const kOtherOptions[] = {"network", "image", "require"};
 
 Result<std::uint64_t> parse_amount(LimitUnit unit, std::string_view text) {
   switch (unit) {
@@ -138,6 +151,13 @@ Result<bool> yes_or_no(std::string_view option, std::string_view value, std::str
               "' nor '" + std::string(no) + "'");
 }
 
+const FlagRow* find_flag(std::string_view option) {
+  for (const FlagRow& row : kFlags) {
+    if (row.option == option) return &row;
+  }
+  return nullptr;
+}
+
 const LimitRow* find_limit(std::string_view option) {
   for (const LimitRow& row : kLimits) {
     if (row.option == option) return &row;
@@ -183,7 +203,7 @@ Rung required_rung(const BoxOptions& options, Demand demand) {
 }
 
 bool is_box_option(std::string_view name) {
-  return find_limit(name) != nullptr ||
+  return find_limit(name) != nullptr || find_flag(name) != nullptr ||
          std::find(std::begin(kOtherOptions), std::end(kOtherOptions), name) != std::end(kOtherOptions);
 }
 
@@ -194,8 +214,8 @@ Result<> set_box_option(BoxOptions& options, std::string_view name, std::string_
     options.host_network = TRY(yes_or_no(name, value, "host", "none"));
     return {};
   }
-  if (name == "pids-fatal") {
-    options.process_limit_fatal = TRY(yes_or_no(name, value, "yes", "no"));
+  if (const FlagRow* row = find_flag(name)) {
+    options.*row->flag = TRY(yes_or_no(name, value, "yes", "no"));
     return {};
   }
   if (name == "image") {
@@ -206,6 +226,7 @@ Result<> set_box_option(BoxOptions& options, std::string_view name, std::string_
   }
   std::vector<std::string_view> known(std::begin(kOtherOptions), std::end(kOtherOptions));
   for (const LimitRow& row : kLimits) known.emplace_back(row.option);
+  for (const FlagRow& row : kFlags) known.emplace_back(row.option);
   return fail("no option '" + std::string(name) + "'", nearest_hint(name, known));
 }
 
@@ -222,7 +243,8 @@ std::map<std::string, std::string> box_option_map(const BoxOptions& options) {
     if (value != row.default_value) values[row.option] = print_amount(row.unit, value);
   }
   if (options.host_network) values["network"] = "host";
-  if (options.process_limit_fatal) values["pids-fatal"] = "yes";
+  for (const FlagRow& row : kFlags)
+    if (options.*row.flag) values[row.option] = "yes";
   if (options.image != "default") values["image"] = options.image;
   std::string require;
   for (std::size_t i = 0; i < kDemandCount; ++i) {
@@ -237,7 +259,7 @@ std::map<std::string, std::string> box_option_map(const BoxOptions& options) {
 std::vector<std::string> autodriver_arguments(const BoxOptions& options) {
   std::vector<std::string> arguments;
   for (const auto& [name, value] : box_option_map(options)) {
-    arguments.push_back(name == "pids-fatal" ? "--pids-fatal" : "--" + name + "=" + value);
+    arguments.push_back(find_flag(name) != nullptr ? "--" + name : "--" + name + "=" + value);
   }
   return arguments;
 }
@@ -258,15 +280,15 @@ void declare_box_options(po::options_description& description) {
       ("network", text("none|host"), "own, empty network (default) or the host's")                  //
       ("image", text("NAME|DIR"), "the system that the job sees; default: this host's, read-only")  //
       ("require", text("DEMAND>=RUNG"),
-       "refuse to run with less (rungs: exact strong bounded best_effort none)")  //
-      ("pids-fatal", "a refused fork ends the job with process_limit, instead of being counted");
+       "refuse to run with less (rungs: exact strong bounded best_effort none)");
+  for (const FlagRow& row : kFlags) description.add_options()(row.option, row.help);
 }
 
 Result<bool> take_box_option(BoxOptions& options, const po::option& parsed) {
   if (!is_box_option(parsed.string_key)) return false;
   if (std::optional<Error> error = tango_number_error(parsed)) return tl::unexpected(std::move(*error));
-  if (parsed.string_key == "pids-fatal") {
-    options.process_limit_fatal = true;
+  if (const FlagRow* row = find_flag(parsed.string_key)) {
+    options.*row->flag = true;
     return true;
   }
   TRY(set_box_option(options, parsed.string_key, parsed.value.empty() ? "" : parsed.value.front()));

@@ -26,6 +26,7 @@ struct BoxOptions {
   Limits limits = default_limits();
   bool host_network = false;
   bool process_limit_fatal = false;
+  bool output_limit_fatal = false;
   std::string image = "default";              // "default", a name, or a directory (it has a slash)
   std::optional<Rung> require[kDemandCount];  // asked for explicitly; see required_rung
 

@@ -33,10 +33,9 @@ class OutputCap {
 
   [[nodiscard]] std::uint64_t total() const { return total_; }  // bytes appended
   [[nodiscard]] std::uint64_t kept() const;                     // of these (the marker is not counted)
-
- private:
   [[nodiscard]] bool overflown() const { return total_ > limit_; }
 
+ private:
   std::uint64_t limit_;
   std::uint64_t total_ = 0;
   std::string head_;

@@ -42,6 +42,7 @@ class OutputPump {
   [[nodiscard]] const std::string& write_error() const { return write_error_; }
   [[nodiscard]] std::uint64_t total() const { return cap_.total(); }
   [[nodiscard]] std::uint64_t kept() const { return cap_.kept(); }
+  [[nodiscard]] bool overflown() const { return cap_.overflown(); }  // more was written than is kept
 
  private:
   [[nodiscard]] std::string_view next_piece() const;

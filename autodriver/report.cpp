@@ -1,15 +1,14 @@
 #include "autodriver/report.h"
 
-#include <fcntl.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <cstdio>
 #include <cstring>
 
-#include "base/core/unique_fd.h"
+#include "base/output_file.h"
+#include "base/utf8.h"
 
 namespace milonga {
 namespace {
@@ -47,7 +46,7 @@ std::string error_line(const Outcome& o) {
       o.error.empty() ? std::string(r.failed_what, ::strnlen(r.failed_what, sizeof r.failed_what)) : o.error;
   if (line.empty()) line = "the box ended before the command did";
   if (r.failed_errno != 0) line += std::string(": ") + std::strerror(r.failed_errno);
-  return line;
+  return to_utf8(line);  // it may quote a file's name
 }
 
 // ---- units of a demand's numbers in the report
@@ -245,16 +244,20 @@ std::string report_json(const Outcome& o) {
   return json::serialize(report) + "\n";
 }
 
-Result<> write_report(const std::string& file, const Outcome& outcome) {
+Result<ReportFile> ReportFile::prepare(const std::string& file) {
+  ReportFile report;
+  report.file_ = file;
+  if (is_replaceable(file)) return report;
+  auto opened = open_output(file);
+  if (!opened) return fail(opened.error().what, "--report");
+  report.open_ = std::move(*opened);
+  return report;
+}
+
+Result<> ReportFile::write(const Outcome& outcome) const {
   const std::string text = report_json(outcome);
-  const std::string temporary = file + ".tmp";
-  UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (!fd.valid()) return fail_errno("write", temporary, "--report");
-  if (::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
-    return fail_errno("write", temporary, "--report");
-  }
-  if (::rename(temporary.c_str(), file.c_str()) != 0) return fail_errno("rename", temporary, "--report");
-  return {};
+  const Result<> written = open_.valid() ? write_output(open_.get(), text, file_) : replace_file(file_, text);
+  return written ? written : Result<>(fail(written.error().what, "--report"));
 }
 
 }  // namespace milonga

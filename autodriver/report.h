@@ -8,6 +8,8 @@
 #include <string>
 
 #include "autodriver/report_view.h"
+#include "base/core/unique_fd.h"
+#include "base/result.h"
 #include "sandbox/model/response.h"
 
 namespace milonga {
@@ -29,7 +31,17 @@ ReportView view_of(const Outcome& outcome);
 // One line of JSON with its line end.
 std::string report_json(const Outcome& outcome);
 
-// Writes it to FILE.tmp and renames that, so that FILE is never half a report.
-Result<> write_report(const std::string& file, const Outcome& outcome);
+// Where --report FILE goes, made before the run: what is there and is no plain file
+// (a device, a FIFO, a link) is opened now, and will be written to as it is; a plain
+// one is replaced when the report is there, so that FILE is never half a report.
+class ReportFile {
+ public:
+  static Result<ReportFile> prepare(const std::string& file);  // waits for the reader of a FIFO
+  Result<> write(const Outcome& outcome) const;
+
+ private:
+  std::string file_;
+  UniqueFd open_;  // not valid: to be replaced
+};
 
 }  // namespace milonga

@@ -15,6 +15,7 @@
 #include "autodriver/output_pump.h"
 #include "autodriver/request_builder.h"
 #include "autodriver/tango_face.h"
+#include "base/core/clock.h"
 #include "sandbox/model/request.h"
 
 namespace milonga {
@@ -112,7 +113,10 @@ class Run {
   enum Event : std::size_t { kAnswer, kOutput, kStdout, kInput, kSignals, kLifeline, kEvents };
 
   void wait_for_events();
+  void on_output();
   void on_answer();
+  void judge_output();
+  void cancel();
   void on_signal();
   void on_lifeline();
   void check(const Result<>& result, Step step);
@@ -127,9 +131,11 @@ class Run {
   int lifeline_;
   std::array<pollfd, kEvents> events_{};
   Outcome outcome_;
-  bool answered_ = false;  // or the core is gone
-  bool finished_ = false;  // all output has been read; what is left is being written
-  bool given_up_ = false;  // asked to end while only our own stdout is waited for
+  bool cancelled_ = false;          // by a signal or the end of the lifeline
+  std::uint64_t overflown_ns_ = 0;  // when the output was seen to be beyond a fatal limit; 0: it was not
+  bool answered_ = false;           // or the core is gone
+  bool finished_ = false;           // all output has been read; what is left is being written
+  bool given_up_ = false;           // asked to end while only our own stdout is waited for
 };
 
 // Our own failure: the box has to go, and the run has not been judged.
@@ -138,6 +144,27 @@ void Run::check(const Result<>& result, Step step) {
   outcome_.error = result.error().line();
   outcome_.response.failed_step = step;
   core_.cancel();
+}
+
+// Where too much output is fatal, the box is ended by a cancel of ours; what it
+// writes until it is dead is drained and counted as ever.
+void Run::on_output() {
+  check(output_.on_readable(), Step::run);
+  if (!line_.box.output_limit_fatal || overflown_ns_ != 0 || cancelled_ || !output_.overflown()) return;
+  overflown_ns_ = now_ns();
+  core_.cancel();
+}
+
+// The first limit crossed, by the clock, counts: the core knows of all others when
+// they were, and calls our own cancel `cancelled`. What was written by a command
+// that came to its end before we read it was written while it ran.
+void Run::judge_output() {
+  Response& r = outcome_.response;
+  const bool judged = r.verdict != Verdict::refused && r.verdict != Verdict::internal_error;
+  if (overflown_ns_ == 0 || !judged) return;
+  if (r.detected_ns != 0 && r.detected_ns < overflown_ns_) return;
+  r.verdict = Verdict::output_limit;
+  r.detected_ns = overflown_ns_;
 }
 
 void Run::on_answer() {
@@ -155,7 +182,12 @@ void Run::on_answer() {
 void Run::on_signal() {
   signalfd_siginfo info;
   if (::read(signals_.get(), &info, sizeof info) != static_cast<ssize_t>(sizeof info)) return;
+  cancel();
+}
+
+void Run::cancel() {
   if (finished_) given_up_ = true;
+  cancelled_ = true;
   core_.cancel();
 }
 
@@ -164,8 +196,7 @@ void Run::on_lifeline() {
   const ssize_t n = ::read(lifeline_, ignored, sizeof ignored);
   if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR))) return;
   lifeline_ = -1;
-  if (finished_) given_up_ = true;
-  core_.cancel();
+  cancel();
 }
 
 void Run::wait_for_events() {
@@ -190,6 +221,7 @@ void Run::finish_output() {
   finished_ = true;
   outcome_.output_bytes = output_.total();
   outcome_.output_kept_bytes = output_.kept();
+  judge_output();
   if (!outcome_.error.empty()) outcome_.response.verdict = Verdict::internal_error;
   output_.finish(line_.stream ? "" : tango_headline(view_of(outcome_)) + "\n");
 }
@@ -197,7 +229,7 @@ void Run::finish_output() {
 RunResult Run::to_the_end() {
   while (!given_up_ && !(finished_ && output_.writing() < 0)) {
     wait_for_events();
-    if (events_[kOutput].revents != 0) check(output_.on_readable(), Step::run);
+    if (events_[kOutput].revents != 0) on_output();
     if (events_[kStdout].revents != 0) output_.on_writable();
     if (events_[kInput].revents != 0) check(input_.on_writable(), Step::input);
     if (events_[kSignals].revents != 0) on_signal();

@@ -1,7 +1,5 @@
 #include "base/utf8.h"
 
-#include <fmt/format.h>
-
 namespace milonga {
 namespace {
 
@@ -25,6 +23,12 @@ std::size_t character(std::string_view text) {
   return 0;
 }
 
+std::string escaped(char byte) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  const auto value = static_cast<unsigned char>(byte);
+  return {'\\', 'x', kHex[value / 16], kHex[value % 16]};
+}
+
 }  // namespace
 
 bool is_utf8(std::string_view text) {
@@ -36,12 +40,13 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
-std::string to_utf8(std::string_view text) {
+std::string to_utf8(std::string_view text, std::size_t most) {
   std::string out;
   while (!text.empty()) {
     const std::size_t size = character(text);
-    if (size == 0) out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[0]));
-    else out += text.substr(0, size);
+    const std::string next = size == 0 ? escaped(text[0]) : std::string(text.substr(0, size));
+    if (next.size() > most - out.size()) break;
+    out += next;
     text.remove_prefix(size == 0 ? 1 : size);
   }
   return out;

@@ -13,6 +13,7 @@ namespace milonga {
 bool is_utf8(std::string_view text);
 
 // `text` with each byte that is not part of a well-formed character as \xHH: always UTF-8, and still readable.
-std::string to_utf8(std::string_view text);
+// Cut between characters to at most `most` bytes.
+std::string to_utf8(std::string_view text, std::size_t most = std::string_view::npos);
 
 }  // namespace milonga

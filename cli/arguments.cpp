@@ -88,12 +88,16 @@ Result<po::parsed_options> parse(const std::vector<std::string>& tokens,
   }
 }
 
+std::string usage_of(const Command& command) {
+  const std::string words = command.words;
+  return std::string("milonga ") + command.name + (words.empty() ? "" : " " + words);
+}
+
 Result<> take(Arguments& arguments, const Command& command, const po::option& option) {
   if (command.takes_box_options && TRY(take_box_option(arguments.box, option))) return {};
   const std::string value = option.value.empty() ? std::string() : option.value.front();
   if (option.string_key == "word") {
-    if (value.empty())
-      return fail("an empty argument", std::string("usage: milonga ") + command.name + " " + command.words);
+    if (value.empty()) return fail("an empty argument", "usage: " + usage_of(command));
     arguments.words.push_back(value);
   } else {
     arguments.values[option.string_key] = value;
@@ -102,7 +106,7 @@ Result<> take(Arguments& arguments, const Command& command, const po::option& op
 }
 
 Result<> check_words(const Arguments& arguments, const Command& command) {
-  const std::string usage = std::string("usage: milonga ") + command.name + " " + command.words;
+  const std::string usage = "usage: " + usage_of(command);
   if (arguments.words.size() > command.max_words)
     return fail("one argument too many: '" + arguments.words[command.max_words] + "'", usage);
   const bool directory_missing =
@@ -129,7 +133,8 @@ Result<Arguments> parse_arguments(const Command& command, const std::vector<std:
   if (arguments.has("help")) return arguments;
   for (const Option& option : command.options) {
     if (option.value != nullptr && arguments.has(option.name) && arguments.get(option.name).empty())
-      return fail(std::string("--") + option.name + " is empty", std::string("write a ") + option.value);
+      return fail(std::string("--") + option.name + " is empty",
+                  std::string("it takes a value: ") + option.value);
   }
   if (end != tokens.end()) {
     auto& rest = arguments.has("command") ? arguments.argv : arguments.words;
@@ -182,6 +187,10 @@ Result<std::unique_ptr<queue::Queue>> open_queue(const Arguments& arguments) {
     return fail("no spool at '" + arguments.spool + "'",
                 "start the daemon: milongad --spool " + arguments.spool + ", or name another with --spool");
   }
+  if (!opened && opened.error().code == EACCES) {
+    return fail("the spool '" + arguments.spool + "' is not open to you: " + opened.error().what,
+                "ask whoever runs its daemon, or name another with --spool");
+  }
   return opened;
 }
 
@@ -192,7 +201,7 @@ queue::JobId parse_id(const std::string& word) {
 }
 
 int no_such_job(const Arguments& arguments, const std::string& word) {
-  return complain("no job '" + word + "' in '" + arguments.spool + "' (see milonga list)", kNoSuchJob);
+  return complain("no job '" + word + "' in spool '" + arguments.spool + "' (see milonga list)", kNoSuchJob);
 }
 
 }  // namespace milonga::cli

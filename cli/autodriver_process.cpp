@@ -50,8 +50,11 @@ class TemporaryDirectory {
  public:
   static Result<TemporaryDirectory> create() {
     std::error_code error;
-    std::string path = (fs::temp_directory_path(error) / "milonga-XXXXXX").string();
-    if (error || ::mkdtemp(path.data()) == nullptr)
+    const fs::path top = fs::temp_directory_path(error);
+    if (error)
+      return fail("TMPDIR names no directory: " + error.message(), "set it to one that you can write to");
+    std::string path = (top / "milonga-XXXXXX").string();
+    if (::mkdtemp(path.data()) == nullptr)
       return fail_errno("create", path, "set TMPDIR to a directory that you can write to");
     return TemporaryDirectory(std::move(path));
   }
@@ -130,10 +133,9 @@ Result<int> wait_for(pid_t pid, const SignalCatcher& signals) {
 
 }  // namespace
 
-Result<AutodriverRun> run_autodriver(const std::vector<std::string>& arguments, int output_fd,
-                                     const std::string& report_file) {
+Result<AutodriverRun> run_autodriver(const std::vector<std::string>& arguments, int output_fd) {
   const TemporaryDirectory temporary = TRY(TemporaryDirectory::create());
-  const std::string report = report_file.empty() ? temporary.path() + "/report.json" : report_file;
+  const std::string report = temporary.path() + "/report.json";
   std::vector<std::string> argv = {"autodriver", "--stream", "--lifeline", "--report=" + report};
   argv.insert(argv.end(), arguments.begin(), arguments.end());
 
@@ -143,8 +145,6 @@ Result<AutodriverRun> run_autodriver(const std::vector<std::string>& arguments, 
   if (!messages.valid() || ::pipe2(lifeline, O_CLOEXEC) != 0) return fail_errno("prepare", "the run");
   UniqueFd in(lifeline[0]);
   const UniqueFd alive(lifeline[1]);
-  // A report that was there before would be taken for that of this run.
-  if (::unlink(report.c_str()) != 0 && errno != ENOENT) return fail_errno("replace", report);
   const pid_t pid = TRY(spawn(argv, {in.get(), output_fd, messages.get()}, signals.before()));
   in.reset();
   AutodriverRun run;

@@ -18,9 +18,8 @@ struct AutodriverRun {
 };
 
 // Runs `autodriver --stream --lifeline --report FILE arguments...`, the one beside
-// this program or else that of PATH, with the job's output on `output_fd`. FILE
-// is `report_file`, or a temporary one if that is empty. Fails if it cannot be started.
-Result<AutodriverRun> run_autodriver(const std::vector<std::string>& arguments, int output_fd,
-                                     const std::string& report_file = {});
+// this program or else that of PATH, with the job's output on `output_fd` and FILE
+// in a directory of our own. Fails if it cannot be started.
+Result<AutodriverRun> run_autodriver(const std::vector<std::string>& arguments, int output_fd);
 
 }  // namespace milonga::cli

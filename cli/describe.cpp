@@ -55,6 +55,7 @@ std::string sentence(const ReportView& report) {
 }
 
 std::string sentence(const queue::Status& status) {
+  if (!status.record_error.empty() && !status.result) return "unreadable: " + status.record_error;
   if (status.state == queue::State::waiting) {
     const std::string again = status.attempt > 0 ? fmt::format(", after attempt {}", status.attempt) : "";
     return status.position == 0 ? "waiting, next" + again
@@ -79,7 +80,8 @@ std::optional<ReportView> report_of(const queue::Status& status) {
 }
 
 Verdict verdict_of(const queue::Status& status) {
-  if (!status.result) bug("a job that is not done has no verdict");
+  if (status.state != queue::State::done) bug("a job that is not done has no verdict");
+  if (!status.result) return Verdict::internal_error;  // its record cannot be read
   if (status.result->outcome == queue::Outcome::cancelled) return Verdict::cancelled;
   const auto report = report_of(status);
   return report && status.result->outcome == queue::Outcome::graded ? report->verdict
@@ -107,6 +109,11 @@ int exit_status_of(Verdict verdict) {
       return kFailed;
   }
   bug("a verdict without exit status");
+}
+
+int exit_status_of(const queue::Status& status) {
+  if (!status.record_error.empty() && !status.result) return kFailed;
+  return status.result ? exit_status_of(verdict_of(status)) : kOk;
 }
 
 const char* state_name(queue::State state) {
@@ -140,6 +147,7 @@ json::object to_json(const queue::Status& status) {
   out["stopped_by"] = or_null(report.stopped_by);
   out["feedback"] = done ? or_null(status.result->feedback_path) : json::value(nullptr);
   out["publish_error"] = or_null(status.publish_error);
+  out["record_error"] = or_null(status.record_error);
   out["timing"] = done ? embedded(status.result->timing_json) : json::value(nullptr);
   out["report"] = done ? embedded(status.result->report_json) : json::value(nullptr);
   return out;

@@ -18,9 +18,11 @@ std::string sentence(const queue::Status& status);
 std::string sentence(const queue::Stats& stats);  // "3 waiting, 1 running, 20 done"
 
 // The verdict of a job that is done: of its report; without one `cancelled`,
-// or `internal_error` (gave up, or a report that cannot be read).
+// or `internal_error` (gave up, or a report or record that cannot be read).
 Verdict verdict_of(const queue::Status& status);
 int exit_status_of(Verdict verdict);
+// Of whoever asks for one job: kOk while it is not done, kFailed if its record cannot be read.
+int exit_status_of(const queue::Status& status);
 
 // The report of a job that is done and whose box ran; nothing if there is none or it cannot be read.
 std::optional<ReportView> report_of(const queue::Status& status);

@@ -16,10 +16,6 @@
 namespace milonga::cli {
 namespace {
 
-// Between the claim of a job and the making of its work directory there is no
-// event to wait for: until the directory is there we look again at this pace.
-constexpr int kLookAgainMs = 100;
-
 Result<> write_all(int fd, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t n = ::write(fd, bytes.data(), bytes.size());
@@ -64,26 +60,29 @@ class LiveOutput {
 
   // Takes the status of a running job: (re)opens the output of its attempt and copies what is new.
   Result<> look(const queue::Status& running) {
-    if (running.attempt != attempt_) {
-      if (copied_ > 0) complain("the job is run again from its beginning", kOk);
-      attempt_ = running.attempt;
-      copied_ = 0;
-      file_.reset();
-      news_.reset();
-    }
+    if (running.live_output != path_) start_over();
     path_ = running.live_output;
     if (!news_.valid()) {
       news_.reset(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-      if (!news_.valid()) return fail_errno("watch", path_);
-      const std::string directory = path_.substr(0, path_.rfind('/'));
-      if (::inotify_add_watch(news_.get(), directory.c_str(), IN_MODIFY | IN_CREATE | IN_MOVED_TO) < 0)
-        news_.reset();
+      if (!news_.valid()) return fail_errno("watch", path_, "raise fs.inotify.max_user_instances");
     }
     return copy();
   }
 
+  // The attempt has ended without a result: the next one writes to a file of its
+  // own, even where that has the same name.
+  void start_over() {
+    if (copied_ > 0) complain("the job is run again from its beginning", kOk);
+    copied_ = 0;
+    work_is_watched_ = false;
+    path_.clear();
+    file_.reset();
+    news_.reset();
+  }
+
   Result<> copy() {
     if (news_.valid()) empty_inotify(news_.get());
+    if (news_.valid() && !work_is_watched_) TRY(watch_work());
     if (!file_.valid()) file_.reset(::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
     if (!file_.valid()) return {};  // not yet, or the attempt has ended
     copied_ += TRY(copy_rest(file_.get(), to_fd_));
@@ -94,6 +93,7 @@ class LiveOutput {
   // lines of the runner before it: then nothing is said twice.
   Result<> finish(const queue::Status& done) {
     if (file_.valid()) TRY(copy());
+    if (!done.result) return {};  // its record cannot be read
     if (copied_ > 0 && !done.result->feedback_path.empty()) {
       const UniqueFd feedback(::open(done.result->feedback_path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
       if (feedback.valid() && ends_with(feedback.get(), file_.get())) return {};
@@ -102,14 +102,29 @@ class LiveOutput {
     return copy_feedback(done, to_fd_);
   }
 
-  // Readable when there is more; -1 if there is nothing to wait for yet.
+  // Readable when there is more; -1: nothing is followed.
   [[nodiscard]] int news() const { return news_.get(); }
 
  private:
+  // A job is claimed a moment before its work directory is made: until then it is
+  // the runner's, one above, that tells of it.
+  Result<> watch_work() {
+    const std::string work = path_.substr(0, path_.rfind('/')), runner = work.substr(0, work.rfind('/'));
+    const auto watch = [&](const std::string& directory) -> Result<bool> {  // false: it is not there
+      constexpr std::uint32_t kEvents = IN_MODIFY | IN_CREATE | IN_MOVED_TO;
+      if (::inotify_add_watch(news_.get(), directory.c_str(), kEvents) >= 0) return true;
+      return errno == ENOENT ? Result<bool>(false) : Result<bool>(fail_errno("watch", directory));
+    };
+    work_is_watched_ = TRY(watch(work));
+    if (work_is_watched_ || !TRY(watch(runner))) return {};
+    work_is_watched_ = TRY(watch(work));  // made between the two
+    return {};
+  }
+
   int to_fd_;
-  int attempt_ = 0;
   std::string path_;
   std::uint64_t copied_ = 0;
+  bool work_is_watched_ = false;  // else, until it is there, its parent is
   UniqueFd file_, news_;
 };
 
@@ -129,6 +144,7 @@ Result<std::uint64_t> copy_rest(int from_fd, int to_fd) {
 }
 
 Result<> copy_feedback(const queue::Status& done, int to_fd) {
+  if (!done.result) return {};
   const std::string& path = done.result->feedback_path;
   if (path.empty()) return {};
   const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
@@ -149,16 +165,17 @@ Result<std::optional<queue::Status>> follow(queue::Queue& queue, queue::JobId id
     seen(*status);
     const bool running = status->state == queue::State::running;
     if (output_fd >= 0 && running) TRY(live.look(*status));
+    if (status->state == queue::State::waiting) live.start_over();
     if (status->state == queue::State::done) {
       if (output_fd >= 0) TRY(live.finish(*status));
       return status;
     }
-    pollfd wait[2] = {{change.get(), POLLIN, 0}, {live.news(), POLLIN, 0}};
+    // Of standard output only POLLERR, which is told unasked: nobody reads it any more.
+    pollfd wait[3] = {{change.get(), POLLIN, 0}, {live.news(), POLLIN, 0}, {STDOUT_FILENO, 0, 0}};
     do {
-      const int pause = output_fd >= 0 && running && live.news() < 0 ? kLookAgainMs : -1;
-      if (::poll(wait, 2, pause) < 0 && errno != EINTR) return fail_errno("wait for", "the job");
+      if (::poll(wait, 3, -1) < 0 && errno != EINTR) return fail_errno("wait for", "the job");
+      if ((wait[2].revents & POLLERR) != 0) return fail_errno("write to", "standard output", {}, EPIPE);
       if (wait[1].revents != 0) TRY(live.copy());
-      if (pause >= 0) break;
     } while (wait[0].revents == 0);
   }
 }

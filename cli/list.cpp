@@ -26,13 +26,18 @@ Colour colour_of(Verdict verdict) {
 
 std::string row(const queue::Status& status) {
   const ReportView report = report_of(status).value_or(ReportView{});
-  std::string verdict = fmt::format("{:<14}", status.result ? verdict_name(verdict_of(status)) : "-");
+  const bool unreadable = !status.record_error.empty() && !status.result;
+  const char* word = status.result ? verdict_name(verdict_of(status)) : unreadable ? "unreadable" : "-";
+  std::string verdict = fmt::format("{:<14}", word);
   if (status.result) verdict = paint(verdict, colour_of(verdict_of(status)), STDOUT_FILENO);
+  if (unreadable) verdict = paint(verdict, Colour::red, STDOUT_FILENO);
+  const std::string last =
+      status.record_error.empty() ? report.stopped_by.value_or("-") : status.record_error;
   const std::string name = status.job.name.empty() ? "-" : printable(status.job.name);
   const std::string peak = report.memory_peak_bytes ? human_size(*report.memory_peak_bytes) : "-";
   return fmt::format("{:>6}  {:<{}.{}}  {:<8} {} {:>10} {:>10} {:>10}  {}\n", status.job.id, name, kNameWidth,
                      kNameWidth, state_name(status.state), verdict, seconds(report.wall_s),
-                     seconds(report.cpu_s), peak, printable(report.stopped_by.value_or("-")));
+                     seconds(report.cpu_s), peak, printable(last));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "base/core/unique_fd.h"
 #include "cli/command.h"
 #include "cli/describe.h"
+#include "cli/farewell.h"
 #include "cli/follow.h"
 
 namespace milonga::cli {
@@ -15,7 +16,7 @@ namespace {
 
 Result<> copy_so_far(const queue::Status& status) {
   if (status.result) return copy_feedback(status, STDOUT_FILENO);
-  if (status.state == queue::State::waiting) return {};
+  if (status.state != queue::State::running) return {};
   const UniqueFd file(::open(status.live_output.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (file.valid()) TRY(copy_rest(file.get(), STDOUT_FILENO));
   return {};
@@ -40,11 +41,16 @@ Result<int> logs(const Arguments& arguments) {
   const queue::JobId id = parse_id(word);
   const bool follows = arguments.has("follow");
   const auto ignore = [](const queue::Status&) {};
+  std::optional<Farewell> farewell;
+  if (follows)
+    farewell.emplace(fmt::format("job {} goes on, its output is only not followed any more", word));
   const auto status =
       TRY(follows ? follow(*queue, id, arguments.json() ? -1 : STDOUT_FILENO, ignore) : queue->find(id));
   if (!status) return no_such_job(arguments, word);
   if (arguments.json()) return where(*status);
   if (!follows) TRY(copy_so_far(*status));
+  if (status->state == queue::State::done && !status->result)
+    return complain(fmt::format("job {}: {}", id, sentence(*status)), kFailed);
   if (status->result && status->result->feedback_path.empty())
     return complain(fmt::format("job {} has no feedback: {}", id, sentence(*status)), kOk);
   return kOk;

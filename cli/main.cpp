@@ -70,10 +70,14 @@ std::size_t find_command(const std::vector<std::string>& tokens) {
   return i;
 }
 
+int end(const Result<int>& done) {
+  return done ? *done : complain(done.error().line(), kFailed);
+}
+
 int without_command(const std::vector<std::string>& tokens) {
   for (const std::string& token : tokens) {
-    if (token == "--help" || token == "-h") return print(help_text()).value_or(kFailed);
-    if (token == "--version") return print("milonga " MILONGA_VERSION "\n").value_or(kFailed);
+    if (token == "--help" || token == "-h") return end(print(help_text()));
+    if (token == "--version") return end(print("milonga " MILONGA_VERSION "\n"));
     static constexpr std::string_view kKnown[] = {"--spool", "--json", "--help", "--version"};
     const std::string name = token.substr(0, token.find('='));
     const bool known = std::find(std::begin(kKnown), std::end(kKnown), name) != std::end(kKnown);
@@ -98,9 +102,7 @@ int dispatch(std::vector<std::string> tokens) {
     if (name != command.name) continue;
     const Result<Arguments> arguments = parse_arguments(command, tokens);
     if (!arguments) return complain(name + ": " + arguments.error().line(), kUsage);
-    if (arguments->has("help")) return print(help_of(command)).value_or(kFailed);
-    const Result<int> done = command.run(*arguments);
-    return done ? *done : complain(done.error().line(), kFailed);
+    return end(arguments->has("help") ? print(help_of(command)) : command.run(*arguments));
   }
   return unknown_command(name);
 }

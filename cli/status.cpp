@@ -25,6 +25,7 @@ std::string text_of(const queue::Status& status) {
     line("feedback", status.result->feedback_path);
   }
   line("problem", status.publish_error);
+  if (status.result) line("problem", status.record_error);  // else it is the first line
   return text;
 }
 
@@ -53,8 +54,7 @@ Result<int> status(const Arguments& arguments) {
   const std::string& word = arguments.words.front();
   const auto found = TRY(queue->find(parse_id(word)));
   if (!found) return no_such_job(arguments, word);
-  // Not done yet is 0: only a job that has ended can have ended badly.
-  const int exit_status = found->result ? exit_status_of(verdict_of(*found)) : kOk;
+  const int exit_status = exit_status_of(*found);
   return print(arguments.json() ? boost::json::serialize(to_json(*found)) + "\n" : text_of(*found),
                exit_status);
 }

@@ -10,7 +10,9 @@
 #include "base/terminal.h"
 #include "cli/command.h"
 #include "cli/describe.h"
+#include "cli/farewell.h"
 #include "cli/follow.h"
+#include "queue/record.h"
 
 namespace milonga::cli {
 namespace {
@@ -28,9 +30,9 @@ Result<queue::Job> job_from(const Arguments& arguments) {
   queue::Job job;
   std::error_code error;
   const fs::path directory = fs::canonical(arguments.words.front(), error);
-  if (error)
+  if (error || !fs::is_directory(directory))
     return fail_errno("open", arguments.words.front(), "it must be a directory with the job's files",
-                      error.value());
+                      error ? error.value() : ENOTDIR);
   job.directory = directory.filename().string();
   if (job.directory.empty()) return fail("cannot submit '/'", "name the directory with the job's files");
   job.name = arguments.has("name") ? arguments.get("name") : job.directory;
@@ -52,6 +54,7 @@ Result<queue::Job> job_from(const Arguments& arguments) {
 
 // Progress and verdict on stderr, feedback on stdout; with --json feedback on stderr, the job on stdout.
 Result<int> wait_for(const Arguments& arguments, queue::Queue& queue, queue::JobId id) {
+  const Farewell farewell(fmt::format("job {0} goes on (milonga watch {0}, milonga cancel {0})", id));
   StatusLine line(STDERR_FILENO);
   const auto seen = [&](const queue::Status& status) {
     if (status.state != queue::State::done)
@@ -61,7 +64,7 @@ Result<int> wait_for(const Arguments& arguments, queue::Queue& queue, queue::Job
   line.clear();
   if (!done) return no_such_job(arguments, std::to_string(id));
   TRY(copy_feedback(*done, arguments.json() ? STDERR_FILENO : STDOUT_FILENO));
-  const int exit_status = exit_status_of(verdict_of(*done));
+  const int exit_status = exit_status_of(*done);
   if (arguments.json()) return print(boost::json::serialize(to_json(*done)) + "\n", exit_status);
   return complain(fmt::format("job {}: {}", id, sentence(*done)), exit_status);
 }
@@ -71,9 +74,13 @@ Result<int> wait_for(const Arguments& arguments, queue::Queue& queue, queue::Job
 Result<int> submit(const Arguments& arguments) {
   const auto queue = TRY(open_queue(arguments));
   queue::Job job = TRY(job_from(arguments));
+  if (const auto fits = queue::check_job(job); !fits)
+    return complain("submit: " + fits.error().line(), kUsage);
   const queue::JobId id = TRY(queue->submit(std::move(job), arguments.words.front()));
   if (arguments.has("wait")) return wait_for(arguments, *queue, id);
-  return print(arguments.json() ? fmt::format("{{\"id\":{}}}\n", id) : fmt::format("{}\n", id));
+  auto told = print(arguments.json() ? fmt::format("{{\"id\":{}}}\n", id) : fmt::format("{}\n", id));
+  // Whoever hears only of a failure would submit it again.
+  return told ? told : fail(fmt::format("job {} is in the queue, but {}", id, told.error().line()));
 }
 
 }  // namespace milonga::cli

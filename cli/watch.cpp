@@ -9,6 +9,7 @@
 #include "base/terminal.h"
 #include "cli/command.h"
 #include "cli/describe.h"
+#include "cli/farewell.h"
 #include "cli/follow.h"
 
 namespace milonga::cli {
@@ -35,6 +36,7 @@ class JsonLines {
 };
 
 Result<int> watch_job(const Arguments& arguments, queue::Queue& queue, const std::string& word) {
+  const Farewell farewell(fmt::format("job {} goes on, it is only not watched any more", word));
   StatusLine line(STDOUT_FILENO);
   JsonLines json;
   const auto seen = [&](const queue::Status& status) {
@@ -47,7 +49,7 @@ Result<int> watch_job(const Arguments& arguments, queue::Queue& queue, const std
   const auto done = TRY(follow(queue, parse_id(word), -1, seen));
   line.clear();
   if (!done) return no_such_job(arguments, word);
-  return print(arguments.json() ? "" : end_of(*done), exit_status_of(verdict_of(*done)));
+  return print(arguments.json() ? "" : end_of(*done), exit_status_of(*done));
 }
 
 struct Window {
@@ -73,6 +75,7 @@ Result<int> watch_queue(const Arguments& arguments, queue::Queue& queue) {
   const auto is_old = [&](const queue::Status& status) {
     return status.result && status.result->finished_ms < begun_ms;
   };
+  const Farewell farewell("the queue goes on, it is only not watched any more");
   StatusLine line(STDOUT_FILENO);
   JsonLines json;
   const auto seen = [&](const queue::Status& status) {

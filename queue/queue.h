@@ -72,6 +72,9 @@ struct Status {
   std::string live_output;     // running: path of the output so far; may not exist yet
   bool cancel_requested = false;
   std::string publish_error;   // done: why Job::output could not be written; empty if it was
+  // Why a record of this job cannot be read; empty if all can. What it would say is
+  // missing: of `job` all but the id, or, of a job that is done, `result`.
+  std::string record_error;
   std::optional<ResultRecord> result;  // done
 };
 

@@ -132,7 +132,9 @@ class Spool : public Queue {
   Result<std::vector<Place>> places();  // of all jobs that are not done
   Result<Status> describe(const Place& place, const std::vector<Place>& all);
   Result<std::optional<Status>> describe_done(JobId id);
+  Result<void> read_job_of(JobId id, const std::string& path, Status& status);
   Result<ResultRecord> result_of(JobId id);
+  Result<std::vector<std::string>> done_files();
 
   std::unique_ptr<Disk> disk_;
   int max_attempts_;

@@ -40,14 +40,29 @@ Result<ResultRecord> Spool::result_of(JobId id) {
   return result;
 }
 
+// A record that cannot be read is told of, so that one does not hide all others. The
+// id is known from its name.
+Result<void> Spool::read_job_of(JobId id, const std::string& path, Status& status) {
+  status.job.id = id;
+  const auto bytes = disk_->read(path, kMaxJobRecord);
+  if (!bytes && bytes.error().code == ENOENT) return Unexpected(bytes.error());  // it has moved on
+  auto job = bytes ? read_job(*bytes) : Result<Job>(Unexpected(bytes.error()));
+  if (job && job->id != id) job = fail(fmt::format("field 'id' is {}, but the name says {}", job->id, id));
+  if (job)
+    status.job = std::move(*job);
+  else if (!bytes)
+    status.record_error = bytes.error().line();
+  else
+    status.record_error = fmt::format("'{}': {}", disk_->absolute(path), job.error().line());
+  return {};
+}
+
 Result<Status> Spool::describe(const Place& place, const std::vector<Place>& all) {
   Status status;
   status.state = place.state;
   status.attempt = place.name.attempt;
   const std::string path = place.directory + "/" + place.name.text();
-  auto job = read_job(TRY(disk_->read(path, kMaxJobRecord)));
-  if (!job) return fail(fmt::format("'{}': {}", disk_->absolute(path), job.error().line()));
-  status.job = std::move(*job);
+  TRY(read_job_of(place.name.id, path, status));
   if (place.state == State::waiting) {
     status.position = std::count_if(all.begin(), all.end(), [&](const Place& other) {
       return other.state == State::waiting && before(other.name, place.name);
@@ -64,13 +79,18 @@ Result<std::optional<Status>> Spool::describe_done(JobId id) {
   if (id <= 0 || !TRY(has_result(id))) return std::optional<Status>{};
   Status status;
   status.state = State::done;
-  status.result = TRY(result_of(id));
+  (void)read_job_of(id, fmt::format("{}/{}.job", shard_of(id), id),
+                    status);  // not there: it has not left its runner yet
+  auto result = result_of(id);
+  if (!result && result.error().code == ENOENT) return std::optional<Status>{};  // it was set aside meanwhile
+  if (!result) {
+    status.record_error = result.error().line();
+    return std::optional(status);
+  }
+  status.result = std::move(*result);
   status.attempt = status.result->attempt;
-  status.job.id = id;
-  const auto bytes = disk_->read(fmt::format("{}/{}.job", shard_of(id), id), kMaxJobRecord);
-  if (!bytes) return std::optional(status);  // a result whose job has not left its runner yet
-  if (auto job = read_job(*bytes)) status.job = std::move(*job);
-  if (const auto note = disk_->read(fmt::format("{}/{}.unpublished", shard_of(id), id), 4096)) status.publish_error = *note;
+  if (const auto note = disk_->read(fmt::format("{}/{}.unpublished", shard_of(id), id), 4096))
+    status.publish_error = *note;
   return std::optional(status);
 }
 
@@ -88,18 +108,28 @@ Result<std::optional<Status>> Spool::find(JobId id) {
   return std::optional<Status>{};
 }
 
+// Names in all of done/. What lies there and is no directory is not ours.
+Result<std::vector<std::string>> Spool::done_files() {
+  std::vector<std::string> all;
+  for (const std::string& shard : TRY(disk_->list("done"))) {
+    auto names = disk_->list("done/" + shard);
+    if (!names && (names.error().code == ENOTDIR || names.error().code == ELOOP)) continue;
+    for (std::string& name : TRY(std::move(names))) all.push_back(std::move(name));
+  }
+  return all;
+}
+
 Result<std::vector<Status>> Spool::list(std::size_t limit) {
   std::vector<Status> out;
   std::vector<Place> all = TRY(places());
   std::sort(all.begin(), all.end(), [](const Place& a, const Place& b) { return a.name.id < b.name.id; });
   std::vector<JobId> done;
-  for (const std::string& shard : TRY(disk_->list("done")))
-    for (const std::string& file : TRY(disk_->list("done/" + shard)))
-      if (file.ends_with(".res")) {
-        JobId id = 0;
-        (void)std::from_chars(file.data(), file.data() + file.size(), id);
-        done.push_back(id);
-      }
+  for (const std::string& file : TRY(done_files()))
+    if (file.ends_with(".res")) {
+      JobId id = 0;
+      (void)std::from_chars(file.data(), file.data() + file.size(), id);
+      done.push_back(id);
+    }
   std::sort(done.begin(), done.end());
   const std::size_t active = std::min(all.size(), limit == 0 ? all.size() : limit);
   const std::size_t skip = limit != 0 && done.size() + active > limit ? done.size() + active - limit : 0;
@@ -108,8 +138,10 @@ Result<std::vector<Status>> Spool::list(std::size_t limit) {
   for (std::size_t i = 0; i < active; ++i) {
     if (std::binary_search(done.begin(), done.end(), all[i].name.id)) continue;
     auto status = describe(all[i], all);
-    if (status) out.push_back(std::move(*status));
-    else if (status.error().code != ENOENT) return Unexpected(status.error());
+    if (status)
+      out.push_back(std::move(*status));
+    else if (status.error().code != ENOENT)
+      return Unexpected(status.error());
   }
   return out;
 }
@@ -117,21 +149,24 @@ Result<std::vector<Status>> Spool::list(std::size_t limit) {
 Result<Stats> Spool::stats() {
   Stats s;
   for (const Place& place : TRY(places())) ++(place.state == State::waiting ? s.waiting : s.running);
-  for (const std::string& shard : TRY(disk_->list("done")))
-    for (const std::string& file : TRY(disk_->list("done/" + shard))) s.done += file.ends_with(".res");
+  for (const std::string& file : TRY(done_files())) s.done += file.ends_with(".res");
   for (const std::string& file : TRY(disk_->list("bad"))) s.bad += !file.ends_with(".why");
   return s;
 }
 
 Result<int> Spool::watch(JobId id) {
   UniqueFd fd(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  if (!fd.valid()) return fail_errno("watch the spool", disk_->absolute(""));
-  TRY(ensure_directory(shard_of(id), "done"));
+  if (!fd.valid())
+    return fail_errno("watch the spool", disk_->absolute(""), "raise fs.inotify.max_user_instances");
   const auto add = [&](const std::string& path) {
     return ::inotify_add_watch(fd.get(), disk_->absolute(path).c_str(),
                                IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ONLYDIR) >= 0;
   };
-  if (!add(shard_of(id)) || !add("run")) return fail_errno("watch the spool", disk_->absolute(""));
+  if (!add("run"))
+    return fail_errno("watch the spool", disk_->absolute(""), "raise fs.inotify.max_user_watches");
+  // Who looks makes nothing: until somebody makes the shard, that is what is waited for.
+  if (!add(shard_of(id)) && (!add("done") || (!add(shard_of(id)) && errno != ENOENT)))
+    return fail_errno("watch the spool", disk_->absolute(""));
   for (const char* top : {"ready", "run"})
     for (const std::string& folder : TRY(disk_->list(top))) (void)add(fmt::format("{}/{}", top, folder));
   return fd.release();

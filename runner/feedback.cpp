@@ -13,13 +13,14 @@
 namespace milonga::runner {
 namespace {
 
-// Python's ctime, in UTC: "Mon Nov 23 06:05:03 2026"
-std::string ctime_utc(std::int64_t unix_ms) {
+// Python's ctime: "Mon Nov 23 06:05:03 2026", in this host's zone or that of TZ, as Tango writes it here.
+std::string ctime_local(std::int64_t unix_ms) {
   const std::time_t seconds = unix_ms / 1000;
-  std::tm utc{};
-  ::gmtime_r(&seconds, &utc);
+  std::tm local{};
+  ::tzset();  // localtime_r(3) need not
+  ::localtime_r(&seconds, &local);
   char text[64];
-  (void)std::strftime(text, sizeof text, "%a %b %e %H:%M:%S %Y", &utc);
+  (void)std::strftime(text, sizeof text, "%a %b %e %H:%M:%S %Y", &local);
   return text;
 }
 
@@ -49,9 +50,9 @@ Result<void> write_feedback(const queue::Claim& claim, const std::string& reason
                             const FeedbackTimes& times) {
   const std::string path = claim.work_dir + "/feedback";
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
-  out << "Autograder [" << ctime_utc(times.received_ms) << "]: Received job " << claim.job.name << ":"
-      << claim.job.id << "\nAutograder [" << ctime_utc(times.finished_ms) << "]: " << reason
-      << "\nAutograder [" << ctime_utc(times.finished_ms)
+  out << "Autograder [" << ctime_local(times.received_ms) << "]: Received job " << claim.job.name << ":"
+      << claim.job.id << "\nAutograder [" << ctime_local(times.finished_ms) << "]: " << reason
+      << "\nAutograder [" << ctime_local(times.finished_ms)
       << "]: Here is the output from the autograder:\n---\n";
   if (run != nullptr) out << tango_headline(*run) << "\n";
   if (std::ifstream in(claim.work_dir + "/output", std::ios::binary);

@@ -7,6 +7,9 @@
 //   Autodriver: Job exited with status 0
 //   ...the job's output; its last line stays the last, for that is where scores are
 //
+// Times are local ones, without a zone: students read them beside their deadline.
+// Nobody parses them; what programs want is in the job's record, as Unix time.
+//
 // Privilege: none.
 #pragma once
 

@@ -18,8 +18,9 @@
 #include <thread>
 
 #include "autodriver/options.h"
-#include "autodriver/report_view.h"
+#include "autodriver/report.h"
 #include "base/child.h"
+#include "base/utf8.h"
 
 namespace milonga::runner {
 namespace {
@@ -29,12 +30,18 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kCancelGrace{5000};  // from SIGTERM, which ends a run in order, to SIGKILL
 constexpr int kLockNumber = 9;              // autodriver's own descriptor of the work directory's lock
+constexpr int kBadUsage = 1;                // autodriver(1), EXIT STATUS
 
 std::string read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   std::ostringstream text;
   text << in.rdbuf();  // an I/O error ends it early; a report that is not whole is none
   return text.str();
+}
+
+UniqueFd open_new(const queue::Claim& claim, const char* name) {
+  return UniqueFd(::open((claim.work_dir + "/" + name).c_str(),
+                         O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640));
 }
 
 struct LocalVm : Vm {
@@ -112,7 +119,7 @@ class LocalVmm : public Vmm {
  private:
   Result<void> copy_files(const queue::Claim& claim);
   Result<std::vector<std::string>> command_line(const queue::Claim& claim) const;
-  Result<void> start(LocalVm& vm, const queue::Claim& claim);
+  Result<void> start(LocalVm& vm, const queue::Claim& claim, std::vector<std::string> argv);
   void stop(const std::shared_ptr<LocalVm>& vm, const std::string& why);
   Result<RunOutcome> outcome(LocalVm& vm, int status, const std::string& work_dir) const;
 
@@ -147,6 +154,16 @@ Result<void> LocalVmm::copy_files(const queue::Claim& claim) {
   return {};
 }
 
+// The report of a job that autodriver cannot be asked to run: its record is at fault,
+// and no other attempt would go better.
+std::string refusal(const std::string& why) {
+  Outcome outcome;
+  outcome.response.verdict = Verdict::refused;
+  outcome.response.failed_step = Step::request;
+  outcome.error = why;
+  return report_json(outcome);
+}
+
 Result<std::vector<std::string>> LocalVmm::command_line(const queue::Claim& claim) const {
   BoxOptions box = TRY(box_options_from(claim.job.options));
   if (claim.job.image != "default") TRY(set_box_option(box, "image", claim.job.image));
@@ -163,18 +180,15 @@ Result<std::vector<std::string>> LocalVmm::command_line(const queue::Claim& clai
   return argv;
 }
 
-Result<void> LocalVmm::start(LocalVm& vm, const queue::Claim& claim) {
+Result<void> LocalVmm::start(LocalVm& vm, const queue::Claim& claim, std::vector<std::string> argv) {
   ChildPlan plan;
-  plan.argv = TRY(command_line(claim));
+  plan.argv = std::move(argv);
   int pipe[2];
   if (::pipe2(pipe, O_CLOEXEC) != 0) return fail_errno("make a pipe", "");
   UniqueFd their_end(pipe[0]);
   vm.lifeline.reset(pipe[1]);
-  const auto open_new = [&](const char* name) {
-    return UniqueFd(::open((claim.work_dir + "/" + name).c_str(),
-                           O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640));
-  };
-  UniqueFd output = open_new("output"), errors = open_new("errors"), lock = open_new("lock");
+  UniqueFd output = open_new(claim, "output"), errors = open_new(claim, "errors"),
+           lock = open_new(claim, "lock");
   if (!output.valid() || !errors.valid() || !lock.valid()) return fail_errno("write to", claim.work_dir);
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) return fail_errno("lock", claim.work_dir);
   plan.descriptors = {{their_end.get(), 0}, {output.get(), 1}, {errors.get(), 2}, {lock.get(), kLockNumber}};
@@ -186,7 +200,14 @@ Result<void> LocalVmm::start(LocalVm& vm, const queue::Claim& claim) {
 void LocalVmm::run_job(std::shared_ptr<Vm> any, const queue::Claim& claim, Deadline deadline,
                        Done<RunOutcome> done) {
   auto vm = std::static_pointer_cast<LocalVm>(any);
-  if (auto started = start(*vm, claim); !started)
+  auto argv = command_line(claim);
+  if (!argv) {
+    (void)open_new(claim, "output");  // it wrote none
+    return loop_.post([report = refusal(argv.error().line()), done = std::move(done)] {
+      done(RunOutcome{report, 1});
+    });
+  }
+  if (auto started = start(*vm, claim, std::move(*argv)); !started)
     return loop_.post([error = started.error(), done = std::move(done)] { done(Unexpected(error)); });
   vm->deadline = loop_.after(deadline, [this, vm, deadline] {
     vm->deadline = 0;
@@ -224,27 +245,36 @@ bool is_full(const std::string& work_dir) {
   return error == ENOSPC || error == EDQUOT;
 }
 
-// What autodriver left: a report of a judged run is an outcome; anything else is our failure.
+// What autodriver left: a report of a judged run is an outcome, and so is its word
+// that it was asked for something that does not exist; anything else is our failure.
 Result<RunOutcome> LocalVmm::outcome(LocalVm& vm, int status, const std::string& work_dir) const {
   if (!vm.stopped_because.empty()) return fail(vm.stopped_because);
   RunOutcome out;
   out.report_json = read_file(work_dir + "/report.json");
   const auto said = [&] {
-    std::string text = read_file(work_dir + "/errors").substr(0, 400);
+    std::string text = to_utf8(read_file(work_dir + "/errors"), 400);
     while (!text.empty() && text.back() == '\n') text.pop_back();
     std::replace(text.begin(), text.end(), '\n', ';');
-    return text.empty() ? std::string() : " (it said: " + text + ")";
+    return text;
+  };
+  const auto what_it_said = [&] {
+    const std::string text = said();
+    return text.empty() ? text : " (it said: " + text + ")";
   };
   const auto failed = [&](std::string what) {
     return Unexpected(Error{std::move(what), {}, is_full(work_dir) ? ENOSPC : 0});
   };
   if (!WIFEXITED(status))
-    return failed(fmt::format("autodriver was killed by signal {}{}", WTERMSIG(status), said()));
+    return failed(fmt::format("autodriver was killed by signal {}{}", WTERMSIG(status), what_it_said()));
   out.autodriver_status = WEXITSTATUS(status);
   const auto report = parse_report(out.report_json);
+  if (!report && out.autodriver_status == kBadUsage) {
+    out.report_json = refusal(said());
+    return out;
+  }
   if (!report)
     return failed(
-        fmt::format("autodriver ended with {} and left no report{}", out.autodriver_status, said()));
+        fmt::format("autodriver ended with {} and left no report{}", out.autodriver_status, what_it_said()));
   if (report->verdict == Verdict::internal_error) return failed("autodriver failed: " + report->error);
   if (report->verdict == Verdict::cancelled) return fail("autodriver was stopped by somebody else");
   return out;

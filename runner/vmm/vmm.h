@@ -49,6 +49,7 @@ class Vmm {
   virtual void copy_in(std::shared_ptr<Vm> vm, const queue::Claim& claim, Deadline deadline,
                        Done<void> done) = 0;
   // Runs the job; its output is seen in <claim.work_dir>/output while it runs where the driver can.
+  // Options that do not exist are an outcome, `refused`: another attempt would not go better.
   virtual void run_job(std::shared_ptr<Vm> vm, const queue::Claim& claim, Deadline deadline,
                        Done<RunOutcome> done) = 0;
   // Leaves the whole output in <claim.work_dir>/output.

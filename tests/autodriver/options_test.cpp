@@ -164,13 +164,14 @@ TEST(ManPage, NamesTheDefaultOfEachLimit) {
 
 TEST(BoxOptions, SurviveTheWayThroughAJobAndThroughACommandLine) {
   const CommandLine line =
-      parsed({"--memory=64M", "-t", "1.5", "--pids-fatal", "--network=host", "--image=gcc", "--require",
-              "memory>=exact", "--require=kill>=strong,swap>=none", "lab"});
+      parsed({"--memory=64M", "-t", "1.5", "--pids-fatal", "--output-fatal", "--network=host", "--image=gcc",
+              "--require", "memory>=exact", "--require=kill>=strong,swap>=none", "lab"});
   const auto values = box_option_map(line.box);
   EXPECT_EQ(values,
             (std::map<std::string, std::string>{{"memory", "64M"},
                                                 {"wall-time", "1.5"},
                                                 {"pids-fatal", "yes"},
+                                                {"output-fatal", "yes"},
                                                 {"network", "host"},
                                                 {"image", "gcc"},
                                                 {"require", "memory>=exact,kill>=strong,swap>=none"}}));

@@ -7,6 +7,7 @@
 #include <spawn.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,9 +16,10 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <iterator>
 #include <map>
+#include <sstream>
+#include <thread>
 
 #include "autodriver/report_view.h"
 #include "base/core/unique_fd.h"
@@ -227,6 +229,12 @@ TEST_F(Run, EachLimitHasItsVerdictItsMechanismAndItsSentence) {
        Verdict::process_limit,
        "pids.max",
        "process limit of 6"},
+      {"yes",
+       {"-o", "1000", "--output-fatal", "-t", "60"},
+       Verdict::output_limit,
+       "pipe",
+       "output limit of 1000"},
+      {"seq 1000", {"-o", "1000", "--output-fatal"}, Verdict::output_limit, "pipe", "output limit of 1000"},
   };
   for (const auto& row : rows) {
     const Done done = shell(row.script, row.options);
@@ -252,6 +260,88 @@ TEST_F(Run, LongOutputKeepsHeadAndTailAndTheLastLineStaysLast) {
   EXPECT_TRUE(done.output.ends_with("\n{\"scores\": {\"a\": 1}}\n"));
   EXPECT_GT(*done.report.output_bytes, 500'000u);
   EXPECT_EQ(*done.report.output_kept_bytes, 1000u);
+}
+
+TEST_F(Run, OutputWithinItsLimitIsNotFatalAndAnEarlierLimitStands) {
+  EXPECT_EQ(shell("seq 10", {"-o", "1000", "--output-fatal"}).report.verdict, Verdict::ok);
+  EXPECT_EQ(shell("seq 1000", {"-o", "1000"}).report.verdict, Verdict::ok);
+  EXPECT_EQ(shell("sleep 60", {"-o", "1000", "--output-fatal", "-t", "0.2"}).report.verdict,
+            Verdict::wall_limit);
+}
+
+// The front sleeps while first the output passes its limit and then the time does; what
+// it reads afterwards is late, and the core has the earlier time.
+TEST_F(Run, OutputThatIsReadAfterAnotherLimitHasStruckDoesNotTakeItsPlace) {
+  Process process({"--stream", "--report=" + report_file(), "-o", "1000", "--output-fatal", "-t", "1",
+                   "--command", "--", "sh", "-c", "echo begun; sleep 0.3; seq 1000; sleep 60"});
+  EXPECT_EQ(process.read_until("begun\n"), "begun\n");
+  process.signal(SIGSTOP);
+  std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+  process.signal(SIGCONT);
+  process.read_all();
+  EXPECT_EQ(process.wait(), 2);
+  Done done;
+  read_report(done);
+  EXPECT_EQ(done.report.verdict, Verdict::wall_limit);
+  EXPECT_EQ(done.json.at("demands").at("output").at("hit"), true);
+}
+
+TEST_F(Run, OutputLimitHasItsEvidence) {
+  const Done done = shell("yes", {"-o", "1000", "--output-fatal", "-t", "60"});
+  EXPECT_EQ(done.report.verdict, Verdict::output_limit);
+  EXPECT_LT(*done.report.wall_s, 30) << "it was killed at once";
+  const auto& row = done.json.at("demands").at("output");
+  EXPECT_EQ(row.at("hit"), true);
+  EXPECT_EQ(row.at("requested"), 1000);
+  EXPECT_GT(row.at("counter").to_number<std::uint64_t>(), 1000u);
+  EXPECT_TRUE(done.json.at("exit_code").is_null());
+  const auto& times = done.json.at("times_s");
+  EXPECT_LE(times.at("started").to_number<double>(), times.at("detected_at").to_number<double>());
+  EXPECT_LE(times.at("detected_at").to_number<double>(), times.at("kill_sent_at").to_number<double>());
+  EXPECT_EQ(*done.report.output_kept_bytes, 1000u);
+}
+
+TEST_F(Run, AReportIsWrittenToADeviceAFifoOrALinkAndReplacesNone) {
+  const std::string device = root_ / "null", fifo = root_ / "fifo", link = root_ / "link";
+  ASSERT_EQ(::mknod(device.c_str(), S_IFCHR | 0666, makedev(1, 3)), 0);
+  EXPECT_EQ(Process({"--report=" + device, "--command", "--", "true"}).wait(), 0);
+  EXPECT_TRUE(fs::is_character_file(device));
+  std::ofstream(root_ / "kept") << "old, and longer than nothing\n";
+  fs::create_symlink(root_ / "kept", link);
+  EXPECT_EQ(Process({"--report=" + link, "--command", "--", "true"}).wait(), 0);
+  EXPECT_TRUE(fs::is_symlink(link));
+  std::ifstream kept(root_ / "kept");
+  EXPECT_TRUE(parse_report(std::string{std::istreambuf_iterator<char>(kept), {}}));
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  const int reader = ::open(fifo.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  EXPECT_EQ(Process({"--report=" + fifo, "--command", "--", "true"}).wait(), 0);
+  char text[8] = {};
+  EXPECT_GT(::read(reader, text, 7), 0);
+  EXPECT_EQ(text[0], '{');
+  ::close(reader);
+  EXPECT_TRUE(fs::is_fifo(fifo));
+}
+
+// FILE.tmp may be somebody else's link: what it leads to is not ours to write.
+TEST_F(Run, AFileThatLiesBesideTheReportIsNotTouched) {
+  std::ofstream(root_ / "victim") << "precious";
+  fs::create_symlink(root_ / "victim", report_file() + ".tmp");
+  EXPECT_EQ(shell("true").report.verdict, Verdict::ok);
+  EXPECT_EQ(fs::file_size(root_ / "victim"), 8u);
+  std::size_t files = 0;
+  for (const auto& entry : fs::directory_iterator(root_))
+    files += entry.is_regular_file() && !entry.is_symlink();
+  EXPECT_EQ(files, 2u) << "the report and the victim";
+}
+
+TEST_F(Run, TextThatIsNotUtf8StillMakesAReport) {
+  const std::string name = std::string(root_) +
+                           "/la\xc3"
+                           "b\xff";
+  fs::create_directories(name);
+  ASSERT_EQ(::mkfifo((name + "/fifo\xe2\x82").c_str(), 0600), 0);
+  const Done done = run({name});
+  EXPECT_EQ(done.report.verdict, Verdict::refused);
 }
 
 TEST_F(Run, StreamedOutputComesWhileTheJobRuns) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <iterator>
+
 #include "base/sha256.h"
 
 namespace milonga {
@@ -22,6 +24,14 @@ TEST(Utf8, EverythingElseIsNot) {
   }
   EXPECT_EQ(to_utf8("caf\xe9!"), "caf\\xe9!");
   EXPECT_EQ(to_utf8("cut \xe2\x82"), "cut \\xe2\\x82");
+}
+
+TEST(Utf8, ALongTextIsCutBetweenCharacters) {
+  const std::string text = "ab\u20ac\U0001f600z", euro = "ab\u20ac", face = "ab\u20ac\U0001f600";
+  const std::string cut[] = {"", "a", "ab", "ab", "ab", euro, euro, euro, euro, face, text, text};
+  for (std::size_t most = 0; most < std::size(cut); ++most) EXPECT_EQ(to_utf8(text, most), cut[most]) << most;
+  EXPECT_EQ(to_utf8("a\xff", 4), "a") << "the escape has four bytes";
+  EXPECT_EQ(to_utf8("a\xff", 5), "a\\xff");
 }
 
 TEST(Sha256, IsThatOfTheStandard) {

@@ -10,8 +10,10 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 namespace milonga::test {
 
@@ -63,6 +65,17 @@ bool Program::says(const std::string& text) {
     said_.append(buffer.data(), static_cast<std::size_t>(n));
   }
   return true;
+}
+
+bool Program::sleeps() const {
+  const std::string path = "/proc/" + std::to_string(pid_) + "/stat";
+  int times = 0;
+  for (int i = 0; i < 6000 && times < 10; ++i) {
+    const std::string where = read(path);  // "PID (NAME) STATE ...", proc(5)
+    times = where.find(") S ") != std::string::npos ? times + 1 : 0;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return times == 10;
 }
 
 void Program::signal(int number) const {

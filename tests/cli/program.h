@@ -33,6 +33,9 @@ class Program {
 
   // Reads standard output until it holds `text`; false if it ends before, or after a minute.
   bool says(const std::string& text);
+  // Waits until it waits in the kernel and has gone on doing so for a while; false after a minute.
+  [[nodiscard]] bool sleeps() const;
+  [[nodiscard]] pid_t pid() const { return pid_; }
   void signal(int number) const;
   Said end();  // waits for it
 

@@ -2,9 +2,16 @@
 // spool, claimed and committed through the queue's own interface.
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
+#include <fstream>
+#include <set>
 #include <sstream>
+#include <thread>
 
 #include "cli/command.h"
 #include "queue/spool.h"
@@ -74,6 +81,22 @@ class Spool : public ::testing::Test {
     EXPECT_TRUE(committed) << committed.error().line();
   }
 
+  // Everything that is in the spool, by name.
+  std::set<std::string> names() const {
+    std::set<std::string> found;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(temporary / "spool"))
+      found.insert(entry.path().string());
+    return found;
+  }
+  // The one file below the spool whose name begins like this.
+  std::string file_of(const std::string& folder, const std::string& begins) const {
+    for (const auto& entry : std::filesystem::directory_iterator(temporary / ("spool/" + folder)))
+      if (entry.path().filename().string().starts_with(begins)) return entry.path().string();
+    ADD_FAILURE() << "no " << begins << "... in " << folder;
+    return {};
+  }
+  static void spoil(const std::string& path) { std::ofstream(path, std::ios::trunc) << "rotten\n"; }
+
   TemporaryDirectory temporary;
   std::unique_ptr<queue::Queue> queue_;
   bool is_runner_ = false;
@@ -102,6 +125,83 @@ TEST_F(Spool, ADirectoryThatCannotBeReadIsRefusedInOneLine) {
   const Said said = ask({"submit", temporary / "none"});
   EXPECT_EQ(said.exit_status, cli::kFailed);
   EXPECT_TRUE(said.one_line_of_error()) << said.err;
+}
+
+TEST_F(Spool, WhatIsNoDirectoryOrNoNameIsRefusedInOneLine) {
+  const Said file = ask({"submit", temporary / "lab/Makefile"});
+  EXPECT_EQ(file.exit_status, cli::kFailed);
+  EXPECT_TRUE(file.one_line_of_error()) << file.err;
+  EXPECT_NE(file.err.find("Not a directory"), std::string::npos) << file.err;
+  for (const std::string& name : {std::string("a\xff"), std::string("a\nb"), std::string(256, 'x')}) {
+    const Said said = ask({"submit", temporary / "lab", "--name", name});
+    EXPECT_EQ(said.exit_status, cli::kUsage);
+    EXPECT_TRUE(said.one_line_of_error()) << said.err;
+    EXPECT_NE(said.err.find("'name'"), std::string::npos) << said.err;
+  }
+  EXPECT_EQ(ask({"list", "--json"}).json().as_array().size(), 0u);
+}
+
+TEST_F(Spool, ASpoolOfAnotherUserIsOneLine) {
+  if (::geteuid() != 0) GTEST_SKIP() << "SKIPPED: becoming another user needs root";
+  ask({"submit", temporary / "lab"});
+  ASSERT_EQ(::chmod((temporary / "").c_str(), 0755), 0);
+  for (const char* command :
+       {"list", "status", "status 1", "watch", "watch 1", "logs 1", "logs 1 -f", "cancel 1"}) {
+    std::vector<std::string> all = {"--reuid=65534", "--regid=65534", "--clear-groups",
+                                    MILONGA,         "--spool",       temporary / "spool"};
+    std::istringstream some(command);
+    for (std::string word; some >> word;) all.push_back(word);
+    const Said said = Program(all, "/usr/bin/setpriv").end();
+    EXPECT_EQ(said.exit_status, cli::kFailed) << command;
+    EXPECT_TRUE(said.one_line_of_error()) << said.err;
+    EXPECT_NE(said.err.find("is not open to you"), std::string::npos) << said.err;
+  }
+}
+
+TEST_F(Spool, AReaderThatIsGoneEndsTheCommandInOneLineAndDoesNotHideTheJob) {
+  for (const char* command : {"submit lab", "list", "status 1", "watch 1", "watch 1 --json", "watch",
+                              "watch --json", "logs 1 -f", "submit lab --wait", "cancel 1"}) {
+    const std::string error = temporary / "error";
+    const std::string script = "cd " + temporary / "" + " && (timeout 20 " MILONGA " --spool spool " +
+                               command + "; echo $? >status) 2>error | :";
+    ASSERT_EQ(std::system(script.c_str()), 0);
+    EXPECT_EQ(read(temporary / "status"), "3\n") << command;
+    const std::string said = read(error), last = said.substr(said.rfind("milonga: "));
+    EXPECT_NE(last.find("cannot write to 'standard output': Broken pipe\n"), std::string::npos)
+        << command << ": " << said;
+    if (command == std::string("submit lab")) {
+      EXPECT_EQ(said, "milonga: job 1 is in the queue, but cannot write to 'standard output': Broken pipe\n");
+    }
+  }
+}
+
+TEST_F(Spool, AnInterruptedWaitSaysThatTheJobGoesOn) {
+  ask({"submit", temporary / "lab"});
+  const struct {
+    std::vector<std::string> words;
+    const char *waits, *says;
+  } rows[] = {
+      {{"watch", "1"}, "job 1: waiting", "milonga: job 1 goes on, it is only not watched any more\n"},
+      {{"watch"}, " waiting, ", "milonga: the queue goes on, it is only not watched any more\n"},
+      {{"logs", "1", "-f"}, "", "milonga: job 1 goes on, its output is only not followed any more\n"},
+      {{"submit", temporary / "lab", "--wait"},
+       ": waiting",
+       "milonga: job 2 goes on (milonga watch 2, milonga cancel 2)\n"},
+  };
+  for (const int number : {SIGINT, SIGTERM})
+    for (const auto& row : rows) {
+      Program program(words(row.words), MILONGA, Streams::merged);
+      ASSERT_TRUE(program.says(row.waits));
+      ASSERT_TRUE(program.sleeps());
+      program.signal(number);
+      const Said said = program.end();
+      EXPECT_EQ(said.exit_status, 128 + number) << row.words[0];
+      EXPECT_TRUE(said.out.ends_with(row.words[0] == "submit" && number == SIGTERM
+                                         ? "milonga: job 3 goes on (milonga watch 3, milonga cancel 3)\n"
+                                         : row.says))
+          << said.out;
+      EXPECT_EQ(ask({"status", "1", "--json"}).json().at("state"), "waiting");
+    }
 }
 
 TEST_F(Spool, StatusAndListShowWaitingJobsInTheirOrder) {
@@ -133,13 +233,97 @@ TEST_F(Spool, AWaitingJobIsCancelledAtOnceAndExitsWith5) {
   EXPECT_EQ(ask({"watch", "1"}).exit_status, cli::kCancelled);
 }
 
-TEST_F(Spool, NoSuchJobIsOneLineAndExits4) {
-  for (const char* command : {"status", "watch", "logs", "cancel"})
-    for (const char* id : {"7", "0", "seven", "99999999999"}) {
-      const Said said = ask({command, id});
-      EXPECT_EQ(said.exit_status, cli::kNoSuchJob) << command << " " << id;
+TEST_F(Spool, NoSuchJobIsOneLineThatNamesTheSpoolAndExits4AndMakesNothing) {
+  const auto before = names();
+  for (const std::vector<std::string>& command : std::vector<std::vector<std::string>>{
+           {"status"}, {"watch"}, {"watch", "--json"}, {"logs"}, {"logs", "--follow"}, {"cancel"}})
+    for (const char* id : {"7", "0", "seven", "123456", "99999999999"}) {
+      std::vector<std::string> all = command;
+      all.emplace_back(id);
+      const Said said = ask(all);
+      EXPECT_EQ(said.exit_status, cli::kNoSuchJob) << command[0] << " " << id;
       EXPECT_TRUE(said.one_line_of_error()) << said.err;
+      EXPECT_NE(said.err.find("no job '" + std::string(id) + "' in spool '" + temporary / "spool'"),
+                std::string::npos)
+          << said.err;
     }
+  EXPECT_EQ(names(), before);
+}
+
+TEST_F(Spool, ABrokenRecordIsShownWithItsReasonAndHidesNoOther) {
+  for (int i = 0; i < 5; ++i) ask({"submit", temporary / "lab"});
+  ask({"cancel", "1"});
+  ask({"cancel", "2"});
+  spoil(file_of("done/0", "1.res"));
+  spoil(file_of("done/0", "2.job"));
+  spoil(file_of("ready/default", "0000000003"));
+  std::filesystem::copy_file(file_of("ready/default", "0000000004"), file_of("ready/default", "0000000005"),
+                             std::filesystem::copy_options::overwrite_existing);
+  std::ofstream(temporary / "spool/done/stray") << "x";
+  const Said said = ask({"list", "--json"});
+  ASSERT_EQ(said.exit_status, cli::kOk) << said.err;
+  const auto all = said.json().as_array();
+  ASSERT_EQ(all.size(), 5u);
+  EXPECT_EQ(all[4].at("id"), 5);
+  EXPECT_NE(all[4].at("record_error").as_string().find("field 'id' is 4"), std::string::npos) << all[4];
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(all[i].at("id"), static_cast<int>(i) + 1);
+    ASSERT_TRUE(all[i].at("record_error").is_string()) << all[i];
+    EXPECT_NE(all[i].at("record_error").as_string().find("milonga-"), std::string::npos) << all[i];
+  }
+  EXPECT_TRUE(all[0].at("verdict").is_null());
+  EXPECT_EQ(all[0].at("state"), "done");
+  EXPECT_EQ(all[1].at("verdict"), "cancelled");
+  EXPECT_EQ(all[2].at("state"), "waiting");
+  EXPECT_TRUE(all[3].at("record_error").is_null());
+  const std::string text = ask({"list"}).out;
+  EXPECT_NE(text.find("\n     3  -                     waiting  unreadable"), std::string::npos) << text;
+  EXPECT_NE(text.find("spool/ready/default/0000000003"), std::string::npos) << text;
+  for (const char* id : {"1", "3"}) {
+    const Said one = ask({"status", id});
+    EXPECT_EQ(one.exit_status, cli::kFailed);
+    EXPECT_NE(one.out.find("unreadable: '" + temporary / "spool/"), std::string::npos) << one.out;
+    EXPECT_EQ(ask({"status", id, "--json"}).exit_status, cli::kFailed);
+  }
+  for (const char* command : {"watch", "logs"}) {
+    const Said one = ask({command, "1"});
+    EXPECT_EQ(one.exit_status, cli::kFailed) << command;
+    EXPECT_NE((one.out + one.err).find("unreadable: '"), std::string::npos) << command << one.out << one.err;
+  }
+  EXPECT_EQ(ask({"status"}).exit_status, cli::kOk);
+}
+
+// What a runner does between the claim and the making of the work directory, halted there.
+TEST_F(Spool, LogsSleepUntilTheWorkDirectoryOfAClaimedJobIsMade) {
+  ask({"submit", temporary / "lab"});
+  std::filesystem::create_directory(temporary / "spool/work/other");
+  std::filesystem::create_directory(temporary / "spool/run/other");
+  const std::filesystem::path waiting = file_of("ready/default", "0000000001");
+  const std::string name = waiting.filename().string();
+  std::filesystem::rename(waiting, temporary / ("spool/run/other/" + name));
+  Program follower(words({"logs", "1", "-f"}));
+  const auto switches = [&] {
+    std::istringstream status(read("/proc/" + std::to_string(follower.pid()) + "/status"));
+    std::string line;
+    while (std::getline(status, line) && !line.starts_with("voluntary_ctxt_switches:")) continue;
+    return line;
+  };
+  ASSERT_TRUE(follower.sleeps());
+  const std::string before = switches();
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  EXPECT_EQ(switches(), before);
+  const std::string work = temporary / "spool/work/other/1.0";
+  std::filesystem::create_directory(work);
+  write(work + "/output", "live\n");
+  EXPECT_TRUE(follower.says("live\n"));
+  write(work + "/output", "more\n");
+  EXPECT_TRUE(follower.says("more\n"));
+  // A daemon that stops gives it back without counting the attempt; the next one runs it.
+  std::filesystem::create_directories(temporary / "spool/work/third/1.0");
+  std::filesystem::create_directory(temporary / "spool/run/third");
+  write(temporary / "spool/work/third/1.0/output", "again\n");
+  std::filesystem::rename(temporary / ("spool/run/other/" + name), temporary / ("spool/run/third/" + name));
+  EXPECT_TRUE(follower.says("again\n"));
 }
 
 TEST_F(Spool, LogsFollowTheOutputOfARunningJobToItsEnd) {
@@ -158,6 +342,27 @@ TEST_F(Spool, LogsFollowTheOutputOfARunningJobToItsEnd) {
   EXPECT_EQ(said.exit_status, cli::kOk) << said.err;
   EXPECT_EQ(ask({"logs", "1"}).out, said.out);
   EXPECT_EQ(ask({"logs", "1", "--follow"}).out, said.out);
+}
+
+// A job that did not fit on a full disk comes again in a directory of the same name.
+TEST_F(Spool, LogsFollowAnAttemptThatIsNotCountedAnew) {
+  ask({"submit", temporary / "lab"});
+  const std::filesystem::path waiting = file_of("ready/default", "0000000001");
+  const std::filesystem::path running = temporary / "spool/run/other" / waiting.filename();
+  const std::string work = temporary / "spool/work/other/1.0";
+  std::filesystem::create_directories(work);
+  std::filesystem::create_directory(running.parent_path());
+  write(work + "/output", "one\n");
+  std::filesystem::rename(waiting, running);
+  Program follower(words({"logs", "1", "-f"}), MILONGA, Streams::merged);
+  EXPECT_TRUE(follower.says("one\n"));
+  std::filesystem::rename(running, waiting);
+  EXPECT_TRUE(follower.says("milonga: the job is run again from its beginning\n"));
+  std::filesystem::remove_all(work);
+  std::filesystem::create_directory(work);
+  write(work + "/output", "two\n");
+  std::filesystem::rename(waiting, running);
+  EXPECT_TRUE(follower.says("two\n"));
 }
 
 TEST_F(Spool, FeedbackThatIsNotTheLiveOutputIsPrintedWhole) {

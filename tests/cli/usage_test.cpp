@@ -34,7 +34,7 @@ TEST(Usage, EachMistakeIsOneLineThatNamesItAndExits64) {
       {{"logs", ""}, "empty argument"},
       {{"cancel"}, "ID is missing"},
       {{"list", "--limit", "few"}, "few"},
-      {{"doctor", "me"}, "one argument too many"},
+      {{"doctor", "me"}, "one argument too many: 'me' (usage: milonga doctor)"},
       {{"list", "--spool"}, "spool"},
   };
   for (const Wrong& mistake : mistakes) {
@@ -66,7 +66,13 @@ TEST(Usage, HelpAndVersionAreNoErrorsButAFullStandardOutputIs) {
   const Said said = milonga({"--version"});
   EXPECT_EQ(said.exit_status, cli::kOk);
   EXPECT_TRUE(said.out.starts_with("milonga ")) << said.out;
-  EXPECT_EQ(WEXITSTATUS(std::system(MILONGA " --help >/dev/full 2>/dev/null")), cli::kFailed);
+  for (const char* words : {"--help", "--version", "list --help"}) {
+    const TemporaryDirectory temporary;
+    const std::string error = temporary / "error";
+    EXPECT_EQ(WEXITSTATUS(std::system((std::string(MILONGA " ") + words + " >/dev/full 2>" + error).c_str())),
+              cli::kFailed);
+    EXPECT_TRUE(read(error).starts_with("milonga: cannot write to 'standard output': ")) << read(error);
+  }
 }
 
 std::set<std::string> options_in(const std::string& text, const std::regex& pattern) {

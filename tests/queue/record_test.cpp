@@ -76,6 +76,26 @@ TEST(JobRecord, AFieldOutOfRangeIsNamed) {
   EXPECT_NE(error_of([](Job& j) { j.output = "relative"; }).find("'output'"), std::string::npos);
 }
 
+// It could be written, but never be read again.
+TEST(JobRecord, TextThatIsNotUtf8IsRefusedBeforeItIsWritten) {
+  const auto error_of = [](auto change) {
+    Job job = a_job();
+    change(job);
+    const auto checked = check_job(job);
+    return checked ? std::string("taken") : checked.error().line();
+  };
+  EXPECT_EQ(error_of([](Job& j) { j.name = "Zo\u00eb"; }), "taken");
+  EXPECT_NE(error_of([](Job& j) { j.name = "Zo\xeb"; }).find("'name'"), std::string::npos);
+  EXPECT_NE(error_of([](Job& j) { j.lane = "\xff"; }).find("'lane'"), std::string::npos);
+  EXPECT_NE(error_of([](Job& j) { j.image = "/\xff"; }).find("'image'"), std::string::npos);
+  EXPECT_NE(error_of([](Job& j) { j.directory = "\xff"; }).find("'directory'"), std::string::npos);
+  EXPECT_NE(error_of([](Job& j) { j.output = "/\xff"; }).find("'output'"), std::string::npos);
+  EXPECT_NE(error_of([](Job& j) { j.command = {"echo", "\xff"}; }).find("'command'"), std::string::npos);
+  EXPECT_NE(error_of([](Job& j) { j.options["image"] = "\xff"; }).find("'options'"), std::string::npos);
+  const std::string file = error_of([](Job& j) { j.files[0].path = "a/\xe2\x82"; });
+  EXPECT_NE(file.find("a/\\xe2\\x82"), std::string::npos) << file;
+}
+
 TEST(ResultRecord, ReadsBackWithItsReportAsItIs) {
   ResultRecord r;
   r.id = 7;
@@ -88,6 +108,15 @@ TEST(ResultRecord, ReadsBackWithItsReportAsItIs) {
   EXPECT_EQ(read->report_json, r.report_json);
   EXPECT_EQ(read->reason, r.reason);
   EXPECT_EQ(read->outcome, Outcome::gave_up);
+}
+
+TEST(ResultRecord, CanBeReadWhateverItsReasonQuotes) {
+  ResultRecord r;
+  r.id = 7;
+  r.reason = "it said: \xe2\x82";
+  const auto read = read_result(write_result(r));
+  ASSERT_TRUE(read) << read.error().line();
+  EXPECT_EQ(read->reason, "it said: \\xe2\\x82");
 }
 
 TEST(JobNames, ReadBackAndHaveOneSpelling) {

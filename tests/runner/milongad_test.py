@@ -5,6 +5,7 @@ usage: milongad_test.py BIN_DIR CASE
 """
 import contextlib
 import glob
+import hashlib
 import json
 import os
 import re
@@ -189,6 +190,53 @@ def broken_job(place):
     assert stop(p) == 0
 
 
+def by_hand(place, text):
+    """Puts a job record into the spool that no program of ours would write; returns its id."""
+    (job,) = place.submit(1)
+    (path,) = glob.glob(f"{place.spool}/ready/*/{job:010}.*")
+    _, payload = open(path, encoding="utf-8").read().split("\n", 1)
+    payload = json.dumps({**json.loads(payload), **text}).encode()
+    head = f"milonga-job 1 {len(payload)} {hashlib.sha256(payload).hexdigest()}\n".encode()
+    with open(path, "wb") as f:
+        f.write(head + payload)
+    return job
+
+
+def bad_option(place):
+    """A job whose options are none is the fault of who wrote it, not of the machine: it ends at the first attempt."""
+    p = place.daemon()
+    assert stop(p) == 0  # the spool is there, and its jobs wait
+    jobs = [by_hand(place, {"options": {"memory": "lots"}}), by_hand(place, {"options": {"no-such-option": "1"}}),
+            by_hand(place, {"command": ["echo"] + ["x" * 8000] * 3})]
+    p = place.daemon()
+    place.wait_until_done(jobs, seconds=20)
+    for job, text in zip(jobs, ("--memory: 'lots'", "no option 'no-such-option'", "the command is too long")):
+        result = place.result(job)
+        print(result["reason"])
+        assert result["attempt"] == 1 and result["outcome"] == "graded", result
+        assert result["report"]["verdict"] == "refused" and text in result["reason"], result
+        assert text in open(result["feedback"], encoding="utf-8").read()
+    assert stop(p) == 0
+
+
+def torn_text(place):
+    """What autodriver said before it failed goes into the record whatever its bytes are, and wherever it is cut."""
+    said = b"x" * 399 + "\u20ac".encode() + b"more \xff\n"
+    for n, text in enumerate((said, b"\xff\xfe")):
+        program = f"{place.root}/autodriver{n}"
+        with open(program, "wb") as f:
+            f.write(b"#!/bin/sh\nprintf '%s' '" + text + b"' >&2\nexit 1\n")
+        os.chmod(program, 0o755)
+        p = place.daemon("--autodriver", program)
+        job = place.submit(1)
+        place.wait_until_done(job, seconds=60)
+        status = json.loads(place.milonga("status", str(job[0]), check=False).stdout)
+        print(status["reason"])
+        assert status["record_error"] is None and status["reason"], status
+        assert status["reason"].endswith("xxx" if n == 0 else r"\xff\xfe"), status["reason"]
+        assert stop(p) == 0
+
+
 @contextlib.contextmanager
 def small_disk(place):
     """The spool on an ext4 of its own, 16 MiB; yields its mount point."""
@@ -256,6 +304,7 @@ def no_inodes(place):
     with small_disk(place) as mount:
         p = place.daemon()
         place.wait_until_done(place.submit(1))
+        place.wait_until_left()  # else its files go, and give room, when the daemon goes on
         p.send_signal(signal.SIGSTOP)
         jobs = place.submit(2)
         os.mkdir(f"{mount}/ballast")
@@ -292,6 +341,7 @@ def lost_log(place):
     """A log that cannot be written stops nothing."""
     p = subprocess.Popen([f"{BIN}/milongad", "--spool", place.spool, "--volatile"], stdin=subprocess.DEVNULL,
                          stderr=open("/dev/full", "wb"))
+    place.daemons.append(p)
     while not os.path.exists(f"{place.spool}/FORMAT"):
         assert p.poll() is None, f"the daemon ended: {p.returncode}"
         time.sleep(0.01)
@@ -365,6 +415,14 @@ def idle(place):
 with tempfile.TemporaryDirectory(prefix="milonga-daemon-", dir="/var/tmp") as root:
     cases = {"kill_daemon": kill_daemon, "stop": stop_case, "second_daemon": second_daemon, "broken_job": broken_job,
              "full_disk": full_disk, "no_inodes": no_inodes, "idle": idle,
-             "stop_full_disk": stop_full_disk, "lost_log": lost_log, "kill_autodriver": kill_autodriver}
-    cases[CASE](Place(root))
+             "stop_full_disk": stop_full_disk, "lost_log": lost_log, "kill_autodriver": kill_autodriver,
+             "bad_option": bad_option, "torn_text": torn_text}
+    scene = Place(root)
+    try:
+        cases[CASE](scene)
+    finally:  # a daemon that outlives a failed test would hold its output open
+        for daemon in scene.daemons:
+            if daemon.poll() is None:
+                daemon.kill()
+                daemon.wait()
 print("ok")

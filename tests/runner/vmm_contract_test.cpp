@@ -166,13 +166,17 @@ TEST_P(VmmContract, OutputIsSeenWhileTheJobRuns) {
   destroy(vm);
 }
 
-TEST_P(VmmContract, AnOptionOutOfRangeIsAnErrorThatNamesIt) {
+TEST_P(VmmContract, AnOptionOutOfRangeIsARefusalThatNamesItAndNoFaultOfOurs) {
   const auto c = claim("all:\n", {{"memory", "lots"}});
   const auto vm = ready_vm();
   copy_in(vm, c);
   const auto outcome = run(vm, c);
-  ASSERT_FALSE(outcome);
-  EXPECT_THAT(outcome.error().line(), HasSubstr("memory"));
+  ASSERT_TRUE(outcome) << outcome.error().line();
+  const auto report = parse_report(outcome->report_json);
+  ASSERT_TRUE(report) << report.error().line();
+  EXPECT_EQ(report->verdict, Verdict::refused);
+  EXPECT_THAT(report->error, HasSubstr("--memory"));
+  EXPECT_TRUE(wait<void>([&](auto done) { vmm_->copy_out(vm, c, milliseconds(30'000), done); }));
   destroy(vm);
 }
 
