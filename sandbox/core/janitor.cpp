@@ -1,6 +1,7 @@
 #include "sandbox/core/janitor.h"
 
-#include <ftw.h>
+#include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/msg.h>
 #include <sys/sem.h>
@@ -9,21 +10,63 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstring>
 
 #include "sandbox/policy/mounts.h"
 
 namespace milonga::core {
 namespace {
 
-constexpr int kMaxPasses = 4096;  // a pass opens one more level of directories without rights
-bool opened = false;
+class Listing {
+ public:
+  explicit Listing(int directory) : stream_(::fdopendir(directory)) {}
+  ~Listing() {
+    if (stream_ != nullptr) ::closedir(stream_);
+  }
+  Listing(const Listing&) = delete;
+  Listing& operator=(const Listing&) = delete;
+  const char* next() {
+    for (const dirent* e = nullptr; stream_ != nullptr && (e = ::readdir(stream_)) != nullptr;)
+      if (std::strcmp(e->d_name, ".") != 0 && std::strcmp(e->d_name, "..") != 0) return e->d_name;
+    return nullptr;
+  }
 
-int remove_ours(const char* path, const struct stat* st, int kind, struct FTW* at) {
-  if (at->level == 0 || st->st_uid != ::geteuid()) return 0;
-  const char* name = path + at->base;  // FTW_CHDIR: we are in its directory
-  if (kind == FTW_DNR) opened = ::chmod(name, 0700) == 0 || opened;
-  else (void)::remove(name);
-  return 0;
+ private:
+  DIR* stream_;
+};
+
+int open_directory(int at, const char* name) { return ::openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC); }
+
+// Empties and removes one directory of ours in `top`. What is a directory in it
+// is moved up into `top`, for the next pass: no tree is too deep for that.
+bool dissolve(int top, const char* name) {
+  static unsigned moved = 0;
+  (void)!::fchmodat(top, name, 0700, 0);  // the kernel asks for its rights also of its owner
+  const int directory = open_directory(top, name);
+  if (directory < 0) return false;
+  Listing children(directory);
+  while (const char* child = children.next()) {
+    if (::unlinkat(directory, child, 0) == 0) continue;
+    char fresh[32];
+    std::snprintf(fresh, sizeof fresh, ".milonga-%u", ++moved);
+    (void)!::fchmodat(directory, child, 0700, 0);
+    (void)::renameat(directory, child, top, fresh);
+  }
+  return ::unlinkat(top, name, AT_REMOVEDIR) == 0;
+}
+
+void remove_ours(const char* path) {
+  const int top = open_directory(AT_FDCWD, path);
+  for (bool progress = top >= 0; progress;) {
+    progress = false;
+    Listing entries(open_directory(top, "."));
+    while (const char* name = entries.next()) {
+      struct stat st {};
+      if (::fstatat(top, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_uid != ::geteuid()) continue;
+      progress = (S_ISDIR(st.st_mode) ? dissolve(top, name) : ::unlinkat(top, name, 0) == 0) || progress;
+    }
+  }
+  if (top >= 0) ::close(top);
 }
 
 // Objects are found by their index in the kernel's table (SHM_STAT and its like).
@@ -54,12 +97,7 @@ void remove_ipc() {
 void kill_all_others() { (void)::kill(-1, SIGKILL); }  // says nothing: 0 also if all were others' (EPERM)
 
 void remove_leftovers() {
-  for (const SharedRow& row : kShared)
-    for (int pass = 0; pass == 0 || (opened && pass < kMaxPasses); ++pass) {
-      opened = false;
-      (void)::nftw(row.path, remove_ours, 16, FTW_PHYS | FTW_DEPTH | FTW_CHDIR | FTW_MOUNT);
-      if (::chdir("/") != 0) return;
-    }
+  for (const SharedRow& row : kShared) remove_ours(row.path);
   remove_ipc();
 }
 

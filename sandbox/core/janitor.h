@@ -1,7 +1,7 @@
 // What a job in a container leaves, removed with the job's own rights: nothing
 // that it arranged can make this remove what it could not have removed itself.
 //
-// Sources: kill(2), nftw(3), shmctl(2), semctl(2), msgctl(2).
+// Sources: kill(2), rename(2), shmctl(2), semctl(2), msgctl(2).
 // Privilege: job.
 #pragma once
 
