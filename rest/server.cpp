@@ -33,7 +33,8 @@ using asio::ip::tcp;
 using boost::system::error_code;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kPiece = 128 * 1024;  // bytes of a body read at once
+constexpr std::size_t kPiece = 128 * 1024;     // bytes of a body read at once
+constexpr std::size_t kFirstPiece = 4 * 1024;  // and at first: who sends nothing holds no more
 
 // Errors come as values: co_await stream.async_x(..., caught(error)).
 auto caught(error_code& error) {
@@ -193,10 +194,12 @@ asio::awaitable<bool> Server::Impl::one_request(Connection& c) {
 // Piece by piece to the plan's sink or into `body`. On any end but `whole`, `reply` says what went wrong.
 asio::awaitable<Server::Impl::Body> Server::Impl::read_body(Connection& c, Parser& parser, Plan& plan,
                                                             std::string& body, std::optional<Reply>& reply) {
-  std::vector<char> piece(parser.is_done() ? 0 : kPiece);
+  std::vector<char> piece(parser.is_done() ? 0 : kFirstPiece);
   const auto begin = Clock::now();
   std::uint64_t received = 0;
+  bool full = false;
   while (!parser.is_done()) {
+    if (full) piece.resize(std::min(4 * piece.size(), kPiece));
     parser.get().body().data = piece.data();
     parser.get().body().size = piece.size();
     const auto pace = limits.quiet_time + std::chrono::seconds(received / limits.slowest);
@@ -211,6 +214,7 @@ asio::awaitable<Server::Impl::Body> Server::Impl::read_body(Connection& c, Parse
     if (error) co_return Body::gone;
     const std::string_view got(piece.data(), piece.size() - parser.get().body().size);
     received += got.size();
+    full = got.size() == piece.size();
     if (received > plan.most_bytes) {
       reply = error_page(413);
       co_return Body::too_long;

@@ -27,7 +27,7 @@ struct ServerLimits {
       20};  // from the first moment to the end of a request's head; idle time as well
   std::chrono::seconds quiet_time{30};  // between two pieces of a body
   std::uint64_t slowest = 16 * 1024;    // bytes/s that a body must have, beyond quiet_time, and its taker too
-  std::uint64_t drained = 64ull << 20;  // of a body that is not wanted, so much is read for politeness
+  std::uint64_t drained = 16ull << 20;  // of a body that is not wanted, so much is read for politeness
   std::chrono::seconds grace{5};        // for requests under way when the server is told to stop
 };
 
