@@ -135,6 +135,9 @@ Result<void> take_keys(const po::variables_map& values, ServerOptions& o) {
   for (const char* variable : {"MILONGA_REST_KEY", "RESTFUL_KEY"})
     if (const char* key = std::getenv(variable); key != nullptr && named.empty()) TRY(named.add(key));
   if (!named.empty()) o.keys = std::move(named);
+  if (o.keys.id_of("test"))
+    o.notes.emplace_back(
+        "the key 'test' is Tango's default, which everybody knows: set another, here and in Autolab");
   if (o.keys.empty() && !o.print)
     return fail("no key of clients is named", "give one by --key-file, --key, or MILONGA_REST_KEY");
   return {};

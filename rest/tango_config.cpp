@@ -31,8 +31,7 @@ constexpr Obsolete kObsolete[] = {
     {"VMMS_NAME", "the driver is milongad's: milongad --driver"},
     {"DOCKER_VOLUME_PATH DEFAULT_DOCKER_VOLUME_PATH", "files are copied in, there are no shared volumes"},
     {"DISPATCH_PERIOD TIMER_POLL_INTERVAL", "nothing is polled"},
-    {"NUM_THREADS BOOT2DOCKER_* DOCKER_IMAGE_BUILD_TIMEOUT SSH_* DEFAULT_KEY",
-     "Tango does not use it either"},
+    {"NUM_THREADS BOOT2DOCKER_* DOCKER_IMAGE_BUILD_TIMEOUT SSH_*", "Tango does not use it either"},
     {"REUSE_VMS POOL_SIZE* POOL_ALLOC_INCREMENT MAX_POOL_SIZE CREATEVM_SECS DESTROY_SECS",
      "a box is made in milliseconds and used once: milongad --slots"},
     {"INITIALIZEVM_TIMEOUT WAITVM_TIMEOUT COPYIN_TIMEOUT COPYOUT_TIMEOUT DOCKER_RM_TIMEOUT CANCEL_*",
@@ -246,7 +245,8 @@ const char* const kUsed[] = {"PORT",
                              "MAX_OUTPUT_FILE_SIZE",
                              "VM_ULIMIT_FILE_SIZE",
                              "VM_ULIMIT_USER_PROC",
-                             "DOCKER_MEMORY_LIMIT"};
+                             "DOCKER_MEMORY_LIMIT",
+                             "DEFAULT_KEY"};
 
 Result<TangoConfig> config_from(const Constants& all) {
   TangoConfig config;
@@ -270,7 +270,7 @@ Result<TangoConfig> config_from(const Constants& all) {
 
 Result<TangoConfig> read_tango_config(std::string_view text) {
   Constants all;
-  std::vector<std::string> notes;
+  std::map<std::string, std::vector<std::string>> without_effect;  // by why
   std::istringstream lines{std::string(text)};
   int number = 0;
   for (std::string line; std::getline(lines, line);) {
@@ -288,12 +288,13 @@ Result<TangoConfig> read_tango_config(std::string_view text) {
       return fail(fmt::format("line {}: {} is not a plain constant", first, name), "write its value");
     if (value) all[name] = std::move(*value);
     if (const char* why = why_obsolete(name))
-      notes.push_back(fmt::format("{} has no effect: {}", name, why));
+      without_effect[why].push_back(name);
     else if (!used)
-      notes.push_back(fmt::format("{} is not known, and has no effect", name));
+      without_effect["not known"].push_back(name);
   }
   auto config = TRY(config_from(all));
-  config.notes = std::move(notes);
+  for (const auto& [why, names] : without_effect)
+    config.notes.push_back(fmt::format("no effect: {} ({})", fmt::join(names, ", "), why));
   return config;
 }
 

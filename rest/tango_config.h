@@ -23,7 +23,7 @@ struct TangoConfig {
   std::optional<std::int64_t> port, runjob_timeout, max_input, max_output, file_size, processes, memory_mb;
   std::optional<std::string> courselabs;
   std::vector<std::string> keys;
-  std::vector<std::string> notes;  // one line for each constant that has no effect any more, and why
+  std::vector<std::string> notes;  // constants that have no effect any more, one line for each reason
 };
 
 Result<TangoConfig> read_tango_config(std::string_view text);

@@ -49,8 +49,9 @@ class Config(object):
   EXPECT_EQ(config->max_input, std::int64_t{10} << 30);
   EXPECT_EQ(config->max_output, 512000);
   EXPECT_EQ(config->processes, 100);
-  EXPECT_THAT(config->notes, Contains(HasSubstr("LOGLEVEL has no effect")));
-  EXPECT_THAT(config->notes, Contains(HasSubstr("MY_OWN is not known")));
+  EXPECT_THAT(config->notes, Contains(HasSubstr("no effect: LOGLEVEL (")));
+  EXPECT_THAT(config->notes, Contains(HasSubstr("no effect: MY_OWN (not known)")));
+  EXPECT_THAT(config->notes, Contains(HasSubstr("no effect: DEFAULT_PREFIX, PREFIX (")));
   for (const std::string& note : config->notes) EXPECT_EQ(note.find("PORT"), std::string::npos) << note;
 }
 
@@ -118,6 +119,11 @@ TEST_F(Keys, NoServerWithoutAKey) {
   EXPECT_FALSE(options({"--key", "k"})->keys.id_of("e"));  // what is named is all there is
 }
 
+TEST_F(Keys, TangosDefaultKeyIsWarnedOf) {
+  EXPECT_THAT(options({"--key", "test"})->notes, Contains(HasSubstr("everybody knows")));
+  EXPECT_TRUE(options({"--key", "other"})->notes.empty());
+}
+
 TEST_F(Keys, Listen) {
   EXPECT_EQ(options({"--key", "k", "--listen", "[::1]:80"})->address, "::1");
   EXPECT_EQ(options({"--key", "k", "--listen", ":0"})->address, "::");
@@ -133,7 +139,7 @@ TEST_F(Keys, OptionsOfItsOwnComeBeforeTangos) {
   EXPECT_EQ(o->max_output, 2048u);
   EXPECT_TRUE(o->keys.id_of("t"));
   EXPECT_EQ(o->job_options.at("pids"), "77");
-  EXPECT_THAT(o->notes, Contains(HasSubstr("JOB_RETRIES has no effect")));
+  EXPECT_THAT(o->notes, Contains(HasSubstr("no effect: JOB_RETRIES (milongad")));
   EXPECT_FALSE(options({"--tango-config", config.c_str(), "--key", "k"})->keys.id_of("t"));
 }
 
