@@ -868,6 +868,33 @@ def daemon_down(place):
     expect(place.call("GET", f"/jobs/{KEY}/0/")["jobs"], [])
 
 
+def regrade(place):
+    """"Regrade all" of 600 in one loop, and a student of another lab meanwhile, who does not wait for them."""
+    place.daemon("--slots", "2")
+    place.server()
+    count = 600
+    for lab in ("big", "small"):
+        place.open(lab)
+        place.upload("Makefile", make(["echo graded"]), lab)
+    begin = time.monotonic()
+    for n in range(count):
+        expect(place.open("big")["statusId"], 0)
+        expect(place.add(lab="big", output_file=f"s{n}@x.edu_1_big_autograde.txt", jobName=f"c_big_1_s{n}@x.edu")["statusMsg"], "Job added")
+    submitted = time.monotonic() - begin
+    place.add(lab="small", output_file="ann")
+    place.feedback("ann", "small", 20)
+    student = time.monotonic() - begin - submitted
+    waiting = len(place.call("GET", f"/jobs/{KEY}/0/")["jobs"])
+    assert waiting > 10, "the batch was over before the student came: this says nothing"
+    for n in range(count):
+        assert place.feedback(f"s{n}@x.edu_1_big_autograde.txt", "big", 150).endswith(b"\ngraded\n")
+    print(f"{count} submitted in {submitted:.1f} s, all graded after {time.monotonic() - begin:.1f} s; with {waiting} still waiting "
+          f"a student of another lab had the feedback after {student:.2f} s")
+    assert student < 10
+    eventually(lambda: len(place.call("GET", f"/jobs/{KEY}/1/")["jobs"]) == count + 1)
+    expect(place.call("GET", f"/info/{KEY}/")["info"]["job_requests"], count + 1)
+
+
 def cancel(place):
     """The 15-411 fork's cancel, of a waiting and a running job."""
     place.daemon("--slots", "1")
@@ -888,8 +915,8 @@ def cancel(place):
         expect(place.call("POST", f"/cancel/{KEY}/{LAB}/{name}/")["statusId"], status)
 
 
-CASES = {f.__name__: f for f in (contract, names, keys, bodies, junk, uploads, restart, slow, large, autolab, tango_cli, labs, daemon_down, cancel)}
-WITH_BOXES = ("autolab", "tango_cli", "labs", "daemon_down", "cancel")
+CASES = {f.__name__: f for f in (contract, names, keys, bodies, junk, uploads, restart, slow, large, autolab, tango_cli, labs, daemon_down, regrade, cancel)}
+WITH_BOXES = ("autolab", "tango_cli", "labs", "daemon_down", "regrade", "cancel")
 
 
 def main():
