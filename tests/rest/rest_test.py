@@ -534,6 +534,10 @@ def junk(place):
 
 
 def memory(p):
+    """The most that it ever had, in bytes; 0 with a sanitizer, whose own memory it would be."""
+    program = open(f"{BIN}/milonga-rest", "rb").read()
+    if b"__asan_init" in program or b"__tsan_init" in program:
+        return 0
     return int(re.search(r"VmHWM:\s+(\d+)", open(f"/proc/{p.pid}/status", encoding="ascii").read())[1]) * 1024
 
 
