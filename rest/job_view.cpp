@@ -140,6 +140,8 @@ std::vector<std::string> trace_of(const queue::Status& status) {
   if (status.state == queue::State::running)
     trace.push_back(line(claimed_ms(status), fmt::format("Dispatched job {}:{} [try {}]", job.name, job.id,
                                                          std::max(status.attempt - 1, 0))));
+  if (!status.record_error.empty())
+    trace.push_back(line(job.created_ms, "Error: its record cannot be read: " + status.record_error));
   if (status.result) {
     add_runner_trace(status.result->timing_json, trace);
     const std::string last = final_line(*status.result);

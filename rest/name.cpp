@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
+
 namespace milonga::rest {
 namespace {
 
@@ -36,16 +38,6 @@ std::size_t character(std::string_view text, std::size_t at, bool* cut) {
 }
 
 }  // namespace
-
-bool is_utf8(std::string_view bytes) {
-  bool cut = false;
-  for (std::size_t at = 0; at < bytes.size();) {
-    const std::size_t size = character(bytes, at, &cut);
-    if (size == 0) return false;
-    at += size;
-  }
-  return true;
-}
 
 std::string lossy_utf8(std::string_view bytes) {
   std::string out;

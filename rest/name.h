@@ -23,8 +23,6 @@ inline constexpr std::size_t kLongestImage = 128;
 // component is "." or "..", none is empty.
 bool is_image_name(std::string_view name);
 
-bool is_utf8(std::string_view bytes);
-
 // A header's value as text: UTF-8 as it is (Ruby and curl send it so), anything
 // else is taken for Latin-1 (which python's requests sends).
 std::string header_text(std::string_view bytes);

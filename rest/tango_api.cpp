@@ -290,7 +290,8 @@ Reply TangoApi::jobs(const Route& route) {
   if (!found) return failure(found.error());
   // One whose record is on its way from the runner's directory to the done ones has no name just now.
   for (const queue::Status& status : *found)
-    if ((status.state == queue::State::done) == (dead == 1) && status.job.created_ms != 0)
+    if ((status.state == queue::State::done) == (dead == 1) &&
+        (status.job.created_ms != 0 || !status.record_error.empty()))
       rows.push_back(job_row(status, shown_output(status.job)));
   return status_reply(0, "Found list of jobs", {{"jobs", rows}});
 }

@@ -1,6 +1,7 @@
 // Jobs as Autolab takes them apart: contract section 6.4.
 #include "rest/job_view.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <boost/json.hpp>
@@ -73,6 +74,12 @@ TEST(Trace, TheLastLineIsWhatBecameOfIt) {
   EXPECT_EQ(row.at("vm").at("id"), 7);
   EXPECT_EQ(row.at("assigned"), false);
   EXPECT_EQ(row.at("retries"), 1);
+}
+
+TEST(Trace, ARecordThatCannotBeReadIsAnError) {
+  queue::Status status = a_job(queue::State::done);
+  status.record_error = "length or hash do not match";
+  EXPECT_THAT(trace_of(status).back(), testing::HasSubstr("|Error: its record cannot be read: length or hash"));
 }
 
 // Autolab knows "Autodriver returned normally" and "Error", and calls anything else unknown.

@@ -738,7 +738,7 @@ def autolab(place):
             reply = place.call("GET", f"/getPartialOutput/{KEY}/{job}/")
             expect(reply["statusMsg"], "Partial output obtained")
             seen.append(reply["output"])
-            if seen[-1].endswith("\n"):
+            if seen[-1].endswith("\ufffd\n"):
                 _, _, raw = place.request("GET", f"/poll/{KEY}/{course_lab}/{email}_{version}_hello_autograde.txt?inprogress=1")
                 assert raw.startswith(b"begin\n"), raw
                 break
