@@ -38,6 +38,10 @@ struct Job {
   // autodriver; the queue takes [a-z0-9-]{1,32} -> up to 128 printable bytes.
   std::map<std::string, std::string> options;
   std::string output;       // absolute path where the feedback is published as well, or empty
+  std::string callback_url;  // http(s) URL that is told of the end, or empty
+  // What the submitter wants to see again with the job, as the REST face the names
+  // under which files were uploaded. Neither the queue nor the runner reads it.
+  std::map<std::string, std::string> labels;
   std::string submitter;    // "uid:1000"
   std::int64_t created_ms = 0;  // UTC, Unix time
 };

@@ -87,6 +87,8 @@ class Reader {
     if (v == nullptr || !v->is_array()) return bad(name, "a list"), json::array{};
     return v->as_array();
   }
+  // Fields that records of older versions do not have.
+  [[nodiscard]] bool has(const char* name) const { return object_.contains(name); }
   json::object object(const char* name) {
     const json::value* v = take(name);
     if (v == nullptr || !v->is_object()) return bad(name, "an object"), json::object{};
@@ -142,6 +144,12 @@ std::string problem_of(const Job& job) {
   if (!is_component(job.directory) || !is_utf8(job.directory)) return "field 'directory' must be one path component, in UTF-8";
   if (!job.output.empty() && (job.output[0] != '/' || !is_text(job.output, 4095)))
     return "field 'output' must be an absolute path or empty";
+  if (!is_text(job.callback_url, 2048) || (!job.callback_url.empty() && !job.callback_url.starts_with("http://") &&
+                                           !job.callback_url.starts_with("https://")))
+    return "field 'callback_url' must be an http or https URL of up to 2048 bytes, or empty";
+  for (const auto& [name, value] : job.labels)
+    if (name.empty() || !is_text(name, 300) || !is_text(value, 1024))
+      return "field 'labels' has a name or value out of range: " + name;
   if (!is_text(job.submitter, 255)) return "field 'submitter' must be a text";
   if (job.command.size() > 250) return "field 'command' must have at most 250 arguments";
   for (const std::string& argument : job.command)
@@ -181,6 +189,12 @@ Result<Job> job_from(json::object object) {
     if (!option.value().is_string()) r.bad("options", "an object of texts");
     else job.options.emplace(option.key(), option.value().as_string());
   }
+  if (r.has("callback_url")) job.callback_url = r.text("callback_url");
+  if (r.has("labels"))
+    for (const auto& label : r.object("labels")) {
+      if (!label.value().is_string()) r.bad("labels", "an object of texts");
+      else job.labels.emplace(label.key(), label.value().as_string());
+    }
   if (const std::string problem = r.problem(); !problem.empty()) return fail(problem);
   TRY(check_job(job));
   return job;
@@ -202,7 +216,7 @@ std::string write_job(const Job& job) {
   for (const std::string& argument : job.command) command.emplace_back(argument);
   json::object options;
   for (const auto& [name, value] : job.options) options[name] = value;
-  const json::object object{
+  json::object object{
       {"id", job.id},
       {"name", job.name},
       {"lane", job.lane},
@@ -216,6 +230,13 @@ std::string write_job(const Job& job) {
       {"submitter", job.submitter},
       {"created_ms", job.created_ms},
   };
+  // Only where there is something, so that older readers take all other records.
+  if (!job.callback_url.empty()) object["callback_url"] = job.callback_url;
+  if (!job.labels.empty()) {
+    json::object labels;
+    for (const auto& [name, value] : job.labels) labels[name] = value;
+    object["labels"] = labels;
+  }
   return frame(kJobMagic, json::serialize(object) + "\n");
 }
 

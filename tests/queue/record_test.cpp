@@ -34,6 +34,24 @@ TEST(JobRecord, ReadsBackAsItWasWritten) {
   EXPECT_EQ(read->files[0].path, "src/main.c");
 }
 
+TEST(JobRecord, CallbackAndLabelsAreOptional) {
+  Job job = a_job();
+  EXPECT_EQ(write_job(job).find("callback_url"), std::string::npos);  // older readers refuse unknown fields
+  job.callback_url = "https://autolab.example.edu/done?dave=ABC&submission_id=7";
+  job.labels = {{"file:hello.c", "ann@example.edu_3_hello.c"}};
+  const auto read = read_job(write_job(job));
+  ASSERT_TRUE(read) << read.error().line();
+  EXPECT_EQ(read->callback_url, job.callback_url);
+  EXPECT_EQ(read->labels, job.labels);
+  for (const char* url : {"ftp://x/", "javascript:x", "http://a\nb/", "x"}) {
+    job.callback_url = url;
+    EXPECT_FALSE(check_job(job)) << url;
+  }
+  job.callback_url.clear();
+  job.labels = {{"", "x"}};
+  EXPECT_FALSE(check_job(job));
+}
+
 TEST(JobRecord, EveryTruncationIsRefused) {
   const std::string whole = write_job(a_job());
   for (std::size_t size = 0; size < whole.size(); ++size) EXPECT_FALSE(read_job(whole.substr(0, size))) << size;
