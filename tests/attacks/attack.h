@@ -24,6 +24,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <initializer_list>
+
 namespace hostile {
 
 struct Case {
