@@ -2,18 +2,17 @@
 // Learned from: R25, "Demons in the Shared Kernel"
 // Demand: memory
 // Limits: --memory 32M
-// Expect: ok memory_limit
-// Prints: ^started
+// Expect: ok
+// Prints: ^asked
 // Evidence: memory_peak_bytes <= 33554432
 #include "tests/attacks/attack.h"
 
 ATTACK(negative_dentries) {
-  say("started");
   char path[260];
   struct stat st;
   for (int i = 0; i < 200000; ++i) {
     snprintf(path, sizeof path, "/tmp/%0200d", i);
     stat(path, &st);
   }
-  attempt("a name that was never made", false);
+  say("asked");
 }
