@@ -53,6 +53,7 @@ long call(long number, Arguments... arguments) {
 
 double now();                   // seconds, CLOCK_MONOTONIC
 void burn(double cpu_seconds);  // of the calling process
+void print_cpu();                // `cpu: SECONDS` of the calling process, for `Accounts:`; the last thing before its end
 void wait_for(double seconds);  // sleeps it off, whatever signals come
 bool readable(const char* path);
 bool writable(const char* path);  // can be opened for writing; nothing is written

@@ -11,7 +11,7 @@ VERDICTS = ("ok", "failed", "signaled", "wall_limit", "cpu_limit", "memory_limit
 DEMANDS = ("wall", "cpu", "memory", "processes", "disk", "inodes", "file_size", "open_files", "output", "kill", "swap",
            "network", "filesystem", "visibility", "privilege", "syscalls", "verdict")
 KEYS = ("Attack", "Program", "Learned from", "Demand", "Limits", "Expect", "Prints", "Never", "Evidence", "Environments",
-        "Needs", "Outside", "Alone", "Open")
+        "Needs", "Outside", "Alone", "Open", "Accounts")
 HOSTILE_LIMITS = "--wall-time 20 --memory 256M --pids 64"
 HONEST_LIMITS = "--wall-time 120 --memory 1G"
 EVIDENCE = re.compile(r"^([\w.]+) *(==|!=|>=|<=|~) *(.+)$")
@@ -111,8 +111,8 @@ def load(path):
     for one in filter(None, (part.strip() for part in head.get("Evidence", "").split(";"))):
         if not EVIDENCE.match(one):
             raise BadCase(f"{path}: no evidence: {one!r} (write: key.in.the.report >= value)")
-    if not set(case.verdicts) <= {"ok", "failed"} and "Prints" not in head:
-        raise BadCase(f"{path}: a job that is killed does not get to its end: say with `Prints:` what it must have printed")
+    if (case.honest or not set(case.verdicts) <= {"ok", "failed"}) and "Prints" not in head:
+        raise BadCase(f"{path}: no line `Prints:` (only a hostile job that gets to its end does without)")
     return case
 
 

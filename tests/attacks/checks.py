@@ -53,6 +53,16 @@ def the_job_had_no_privilege(run):
         yield f"the job's privilege: {privilege}"
 
 
+def the_cpu_time_is_the_jobs_own(run):
+    """Each process of the job prints what CLOCK_PROCESS_CPUTIME_ID says at its very end; the report's sum must be that,
+    and at most `Accounts:` seconds more: exits, and what the kernel did for processes before they began."""
+    if "Accounts" in run.case.head and run.report["cpu_s"] is not None:
+        printed = [float(one) for one in re.findall(r"^cpu: ([0-9.]+)$", run.text, re.M)]
+        more = run.report["cpu_s"] - sum(printed)
+        if not printed or not -0.001 <= more <= float(run.case.head["Accounts"]) * run.place.slack:
+            yield f"the report has {run.report['cpu_s']:.6f} s of CPU, {more * 1000:+.3f} ms from what {len(printed)} processes counted"
+
+
 def honest_jobs_meet_no_limit(run):
     if run.case.honest:
         hit = [name for name, row in run.report["demands"].items() if row["hit"]]
@@ -192,7 +202,7 @@ def the_host_is_set_as_it_was(run):
 
 
 OF_THE_RESULT = (the_verdict_is_allowed, the_evidence_is_right, every_demand_is_met, the_job_had_no_privilege,
-                 honest_jobs_meet_no_limit, the_output_is_our_headline_and_the_jobs_bytes)
+                 the_cpu_time_is_the_jobs_own, honest_jobs_meet_no_limit, the_output_is_our_headline_and_the_jobs_bytes)
 OF_THE_OUTPUT = (nothing_escaped, no_secret_is_in_the_output, what_must_be_printed_is)
 OF_THE_HOST = (no_process_is_left, no_cgroup_is_left, no_mount_is_left, no_ipc_object_is_left, no_key_is_left,
                no_file_is_left, the_canary_files_are_as_they_were, the_canary_process_lives, nobody_has_called,

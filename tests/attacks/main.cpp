@@ -66,6 +66,12 @@ void burn(double cpu_seconds) {
   } while (static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9 < cpu_seconds);
 }
 
+void print_cpu() {
+  timespec t{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  say("cpu: %ld.%09ld", t.tv_sec, t.tv_nsec);
+}
+
 void wait_for(double seconds) {
   const double end = now() + seconds;
   for (double left = seconds; left > 0; left = end - now()) {

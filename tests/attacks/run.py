@@ -137,10 +137,9 @@ def run_all(todo, place, planted, build, work, jobs):
         except Exception as error:  # a fault of ours is a failure of this case, not the end of all
             result = {"case": case.name, "outcome": "failed", "problems": [f"the driver: {error!r}"], "seconds": 0.0}
         results.append(result)
-        print(f"[{len(results):3}/{len(todo)}] {result['outcome']:12} {case.name:44} {result.get('verdict') or '-':14}"
-              f" {result['seconds']:6.2f} s", flush=True)
-        for problem in result["problems"]:
-            print(f"      {problem}", flush=True)
+        line = (f"[{len(results):3}/{len(todo)}] {result['outcome']:12} {case.name:44} {result.get('verdict') or '-':14}"
+                f" {result['seconds']:6.2f} s")
+        print("\n      ".join([line, *result["problems"]]) + "\n", end="", flush=True)
 
     for case in todo:
         if "Alone" in case.head:
