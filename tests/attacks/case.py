@@ -121,9 +121,10 @@ def load_all(pattern=""):
     cases = [load(p) for p in files if p.parent.name != "leaks" and not p.name.startswith(("_", "."))]
     names = {}
     for case in cases:
-        if case.path.stem in names:
-            raise BadCase(f"{case.path}: {names[case.path.stem]} has the same name")
-        names[case.path.stem] = case.path
+        name = case.path.stem if case.path.suffix == ".cpp" else case.name  # subcommands of one program
+        if name in names:
+            raise BadCase(f"{case.path}: {names[name]} has the same name")
+        names[name] = case.path
     return [case for case in cases if re.search(pattern, case.name)]
 
 

@@ -1,4 +1,5 @@
 """What a run of the corpus plants on the host, for the jobs to find, change, kill or call: and none may."""
+import contextlib
 import ctypes
 import os
 import secrets
@@ -75,7 +76,7 @@ class Planted:
                 if listener.type == socket.SOCK_DGRAM:
                     listener.recv(100)
                 else:
-                    with listener.accept()[0] as caller:
+                    with listener.accept()[0] as caller, contextlib.suppress(OSError):
                         caller.sendall(self.token.encode())
                 self._calls.append(str(listener.getsockname()))
 

@@ -2,7 +2,6 @@
 // Learned from: ioctl_fideduperange(2), FIFREEZE: they ask for rights on the super block, not on the mount
 // Demand: filesystem
 // Expect: ok
-// Outside: nobody-contained
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 

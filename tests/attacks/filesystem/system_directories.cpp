@@ -2,7 +2,6 @@
 // Learned from: R7 of docs/threat-model.md; runc masked paths
 // Demand: filesystem
 // Expect: ok
-// Outside: userns
 #include "tests/attacks/attack.h"
 
 ATTACK(system_directories) {

@@ -4,7 +4,6 @@
 // Limits: --memory 64M
 // Expect: signaled memory_limit
 // Prints: ^started
-// Outside: nobody
 #include "tests/attacks/attack.h"
 
 static int recurse(volatile char* above, int depth) {

@@ -2,7 +2,6 @@
 // Learned from: R25, RLIMIT_MEMLOCK
 // Demand: memory
 // Expect: ok
-// Outside: nobody-contained
 #include "tests/attacks/attack.h"
 
 ATTACK(locked_pages) {

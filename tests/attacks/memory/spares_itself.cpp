@@ -2,7 +2,6 @@
 // Learned from: benchexec#1098/#1099; proc(5), oom_score_adj
 // Demand: privilege
 // Expect: ok
-// Outside: nobody-contained
 #include "tests/attacks/attack.h"
 
 ATTACK(spares_itself) {

@@ -2,7 +2,6 @@
 // Learned from: netdevice(7)
 // Demand: network
 // Expect: ok
-// Outside: nobody-contained
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <net/route.h>

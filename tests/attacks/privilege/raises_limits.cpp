@@ -3,7 +3,6 @@
 // Demand: privilege
 // Limits: --file-size 8M --open-files 100
 // Expect: ok
-// Outside: nobody-contained
 #include <sys/resource.h>
 
 #include "tests/attacks/attack.h"

@@ -2,7 +2,6 @@
 // Learned from: R25 (NICE, RTPRIO)
 // Demand: privilege
 // Expect: ok
-// Outside: nobody-contained
 #include <sched.h>
 #include <sys/resource.h>
 

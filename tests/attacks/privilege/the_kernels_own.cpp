@@ -2,7 +2,6 @@
 // Learned from: capabilities(7); the arguments are such that nothing happens even where a call is allowed
 // Demand: privilege
 // Expect: ok
-// Outside: nobody-contained
 #include "tests/attacks/attack.h"
 
 ATTACK(the_kernels_own) {

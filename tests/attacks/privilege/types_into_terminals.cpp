@@ -2,7 +2,6 @@
 // Learned from: R17; CVE-2017-5226 (TIOCSTI), CVE-2019-10063 (only 64 bits compared), CVE-2017-2636 (n_hdlc)
 // Demand: syscalls
 // Expect: ok
-// Outside: nobody-contained
 #include <sys/ioctl.h>
 
 #include "tests/attacks/attack.h"

@@ -4,7 +4,6 @@
 // Expect: ok
 // Prints: ^left a daemon
 // Evidence: wall_s <= 2; demands.kill.read_back == 0
-// Outside: nobody
 #include "tests/attacks/attack.h"
 
 ATTACK(daemon_stays) {

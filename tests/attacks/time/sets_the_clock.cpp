@@ -2,7 +2,6 @@
 // Learned from: C.5, NTP step
 // Demand: privilege
 // Expect: ok
-// Outside: nobody-contained
 #include <sys/time.h>
 #include <sys/timex.h>
 
