@@ -52,8 +52,8 @@ long call(long number, Arguments... arguments) {
 }
 
 double now();                   // seconds, CLOCK_MONOTONIC
-void burn(double cpu_seconds);  // of the calling process
-void print_cpu();                // `cpu: SECONDS` of the calling process, for `Accounts:`; the last thing before its end
+void burn(double cpu_seconds);  // until the calling process has used so much
+void print_cpu();               // `cpu: SECONDS` of the calling process, for `Accounts:`; the last thing before its end
 void wait_for(double seconds);  // sleeps it off, whatever signals come
 bool readable(const char* path);
 bool writable(const char* path);  // can be opened for writing; nothing is written
@@ -73,7 +73,7 @@ pid_t in_child(Body body) {
 
 using namespace hostile;  // whoever includes this is a case, and nothing else
 
-#define ATTACK(name)                                              \
-  static void attack_##name();                                    \
+#define ATTACK(name)                                                  \
+  static void attack_##name();                                        \
   static const hostile::Case registered_##name(#name, attack_##name); \
   static void attack_##name()

@@ -40,10 +40,10 @@ class Case:
     def name(self):
         return f"{self.category}.{self.path.stem}"
 
-    @property
-    def limits(self):
+    def limits(self, slack):
         """Options with a value each, those of the case over the common ones; and switches."""
         words = f"{HONEST_LIMITS if self.honest else HOSTILE_LIMITS} {self.head.get('Limits', '')}".split()
+        words[1] = f"{float(words[1]) * slack:g}"  # the common wall time is there to end what hangs
         chosen, switches = {}, []
         while words:
             option = words.pop(0)
@@ -75,7 +75,7 @@ class Case:
 
 
 def head_of(path):
-    """The keys in the first comment; a line that is no key goes on with the one before. `Prints` may come often."""
+    """The keys in the first comment; a line without one goes on with the one before. `Prints` may come often."""
     head, key = {}, None
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.startswith("#!"):
@@ -90,8 +90,8 @@ def head_of(path):
             if key in head and key not in ("Prints", "Never"):
                 raise BadCase(f"{path}: two lines `{key}:`")
             head[key] = head[key] + "\n" + value if key in head else value
-        elif key is None or not text.startswith("  "):
-            raise BadCase(f"{path}: neither a key nor the rest of one (indent it by two more): {text!r}")
+        elif key is None:
+            raise BadCase(f"{path}: its first line is not one of the keys ({', '.join(KEYS)}): {text!r}")
         else:
             head[key] += " " + text.strip()
     return head

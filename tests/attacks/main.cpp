@@ -12,6 +12,8 @@ namespace {
 
 Case* first_case = nullptr;
 int attempts = 0, escapes = 0;
+pid_t first_process = 0;
+double before_main = 0;                // CPU time of what became the first process: the box's set-up, and execve
 constexpr unsigned kLongestLife = 60;  // seconds: a case that nothing ends, ends itself
 
 }  // namespace
@@ -58,18 +60,21 @@ double now() {
   return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
 }
 
-void burn(double cpu_seconds) {
+static double own_cpu() {  // CLOCK_PROCESS_CPUTIME_ID goes on over execve, and begins anew with a fork
   timespec t{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  const double all = static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
+  return ::getpid() == first_process ? all - before_main : all;
+}
+
+void burn(double cpu_seconds) {
   do {
     for (int i = 0; i < 2000; ++i) asm volatile("");
-    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-  } while (static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9 < cpu_seconds);
+  } while (own_cpu() < cpu_seconds);
 }
 
 void print_cpu() {
-  timespec t{};
-  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-  say("cpu: %ld.%09ld", t.tv_sec, t.tv_nsec);
+  say("cpu: %.9f", own_cpu());
 }
 
 void wait_for(double seconds) {
@@ -116,6 +121,8 @@ void reap_all() {
 
 int main(int argc, char** argv) {
   if (argc != 2) return 64;
+  hostile::before_main = hostile::own_cpu();
+  hostile::first_process = ::getpid();
   ::setvbuf(stdout, nullptr, _IOLBF, 0);
   for (hostile::Case* one = hostile::first_case; one != nullptr; one = one->next) {
     if (::strcmp(argv[1], "--list") == 0) ::puts(one->name);

@@ -37,18 +37,16 @@ class Run:
         self.case, self.place, self.planted, self.lab = case, place, planted, lab
         self.report, self.output, self.errors, self.status, self.box_uid = None, b"", "", None, -1
         self.lab_then = checks.tree(lab)
-        self.began_time = self.ended_time = self.ended_boottime = 0.0
 
     @property
     def text(self):
         return self.output.decode("utf-8", errors="replace")
 
     def perform(self, scratch):
-        report, arguments = scratch / "report.json", ["--report", scratch / "report.json", *self.case.limits, self.lab]
+        report, arguments = scratch / "report.json", ["--report", scratch / "report.json", *self.case.limits(self.place.slack), self.lab]
         command = self.case.command()
         if command:
             arguments += ["--command", "--", *command]
-        self.began_time = time.time()
         with open(scratch / "output", "w+b") as output, open(scratch / "errors", "w+b") as errors:
             process = self.place.popen(arguments, self.planted.environment(), output, errors)
             try:
@@ -57,7 +55,6 @@ class Run:
                 process.kill()
                 process.wait()
                 self.status = "nothing: it had to be killed"
-            self.ended_time, self.ended_boottime = time.time(), time.clock_gettime(time.CLOCK_BOOTTIME)
             for file in (output, errors):
                 file.seek(0)
             self.output, self.errors = output.read(), errors.read().decode(errors="replace")
@@ -158,6 +155,11 @@ def summary(results):
         print(f"{category:12}" + "".join(f"{mine.count(outcome) or '-':>14}" for outcome in outcomes))
 
 
+def write_json(options, content):
+    if options.json:
+        Path(options.json).write_text(json.dumps({"place": options.env} | content, indent=1), encoding="utf-8")
+
+
 def run_here(options, build):
     if os.geteuid() != 0:
         print("SKIPPED: what is looked at on the host needs root")
@@ -168,6 +170,7 @@ def run_here(options, build):
         why = place.unavailable()
         if why:
             print(f"SKIPPED: no box in the place {place.name}: {why}")
+            write_json(options, {"unavailable": why})
             return 77
         todo = cases.load_all(options.only)
         began = time.monotonic()
@@ -175,8 +178,7 @@ def run_here(options, build):
         results += leaks.hunt(place, build, work, options.only)
     summary(results)
     print(f"{len(results)} cases in {time.monotonic() - began:.0f} s, in the place {place.name} ({places.PLACES[place.name]})")
-    if options.json:
-        Path(options.json).write_text(json.dumps({"place": options.env, "results": results}, indent=1), encoding="utf-8")
+    write_json(options, {"results": results})
     bad = [r["case"] for r in results if r["outcome"] == "failed" or (options.no_skips and r["outcome"] == "skipped")]
     if bad:
         print(f"FAILED: {', '.join(bad)}")

@@ -73,22 +73,20 @@ def as_box_user(*command):
             process.kill()
 
 
-def later(run, uid=SPARE_UID):
-    """As if the run had used the spare slot and ended in a moment: what is there now is older."""
-    run.box_uid, run.ended_time = uid, time.time() + 10
-    run.ended_boottime = time.clock_gettime(time.CLOCK_BOOTTIME) + 10
+def spare_slot(run):
+    run.box_uid = SPARE_UID
 
 
 @contextmanager
 def process_left(run):
-    later(run)
+    spare_slot(run)
     with as_box_user("sh", "-c", "echo up; exec sleep 20"):
         yield
 
 
 @contextmanager
 def cgroup_left(run):
-    later(run)
+    spare_slot(run)
     top = next(e.path for e in os.scandir("/sys/fs/cgroup") if e.is_dir() and os.path.exists(f"{e.path}/cgroup.procs")) \
         if not os.path.exists("/sys/fs/cgroup/cgroup.procs") else "/sys/fs/cgroup"
     leaf = f"{top}/milonga/box-{SPARE_UID - checks.BOX_UIDS.start}"
@@ -101,7 +99,7 @@ def cgroup_left(run):
 
 @contextmanager
 def ipc_left(run):
-    later(run)
+    spare_slot(run)
     made = subprocess.run(["ipcmk", "-M", "4096"], user=SPARE_UID, group=SPARE_UID, extra_groups=[], check=True,
                           capture_output=True, text=True).stdout.split()[-1]
     try:
@@ -112,7 +110,7 @@ def ipc_left(run):
 
 @contextmanager
 def key_left(run):
-    later(run)
+    spare_slot(run)
     add_key = "import ctypes; ctypes.CDLL(None).syscall(248, b'user', b'left', b'x', 1, -4); print('up', flush=True); input()"
     with subprocess.Popen(["python3", "-c", add_key], user=SPARE_UID, group=SPARE_UID, extra_groups=[], stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE) as process:
@@ -125,7 +123,7 @@ def key_left(run):
 
 @contextmanager
 def file_left(run):
-    later(run)
+    spare_slot(run)
     path = Path("/var/tmp/milonga-selfcheck-left")
     path.touch()
     os.chown(path, SPARE_UID, SPARE_UID)
@@ -246,7 +244,7 @@ def sample(planted, build, work):
 
 def copy_of(run):
     twin = runs.Run(cases.Case(run.case.path, dict(run.case.head)), run.place, run.planted, run.lab)
-    for name in ("output", "errors", "status", "box_uid", "ended_time", "ended_boottime", "lab_then"):
+    for name in ("output", "errors", "status", "box_uid", "lab_then"):
         setattr(twin, name, getattr(run, name))
     twin.report = deepcopy(run.report)
     return twin

@@ -2,20 +2,27 @@
 # Demand: processes
 # Expect: ok
 # Prints: ^200 threads, sum 19900$
-# Needs: g++
-cat > threads.cpp <<'END'
-#include <atomic>
-#include <barrier>
-#include <iostream>
-#include <thread>
-#include <vector>
-int main() {
-  std::atomic<int> sum{0};
-  std::barrier all_there(200);
-  std::vector<std::thread> threads;
-  for (int i = 0; i < 200; ++i) threads.emplace_back([&, i] { all_there.arrive_and_wait(); sum += i; });
-  for (auto& one : threads) one.join();
-  std::cout << threads.size() << " threads, sum " << sum << "\n";
+# Needs: gcc
+cat > threads.c <<'END'
+#include <pthread.h>
+#include <stdio.h>
+static pthread_barrier_t all_there;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static long sum;
+static void *work(void *number) {
+  pthread_barrier_wait(&all_there);
+  pthread_mutex_lock(&lock);
+  sum += (long)number;
+  pthread_mutex_unlock(&lock);
+  return NULL;
+}
+int main(void) {
+  pthread_t threads[200];
+  int started = 0;
+  pthread_barrier_init(&all_there, NULL, 200);
+  for (long i = 0; i < 200; ++i) started += pthread_create(&threads[i], NULL, work, (void *)i) == 0;
+  for (int i = 0; i < 200; ++i) pthread_join(threads[i], NULL);
+  printf("%d threads, sum %ld\n", started, sum);
 }
 END
-g++ -std=c++20 -pthread -o threads threads.cpp && ./threads
+gcc -o threads threads.c && ./threads

@@ -12,7 +12,8 @@
 ATTACK(threads) {
   pthread_t all[4];
   for (pthread_t& one : all)
-    pthread_create(&one, nullptr, [](void*) -> void* { return burn(0.3), nullptr; }, nullptr);
+    pthread_create(
+        &one, nullptr, [](void*) -> void* { return burn(0.3), nullptr; }, nullptr);
   for (pthread_t& one : all) pthread_join(one, nullptr);
   print_cpu();
 }

@@ -1,4 +1,4 @@
-// Attack: writes to a private mapping of a read-only file through /proc/self/mem, and looks whether the file has changed
+// Attack: writes to a private mapping of a read-only file (by /proc/self/mem): does the file change?
 // Learned from: CVE-2016-5195 (Dirty COW), CVE-2022-0847 (Dirty Pipe)
 // Demand: filesystem
 // Expect: ok
@@ -10,8 +10,10 @@ ATTACK(dirty_page) {
   pread(fd, before, sizeof before, 0);
   char* map = static_cast<char*>(mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE, fd, 0));
   const int mem = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
-  if (mem >= 0 && map != MAP_FAILED) pwrite(mem, before, sizeof before, reinterpret_cast<off_t>(map));  // the same bytes
-  attempt("a writable mapping of a system file", mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) != MAP_FAILED);
+  if (mem >= 0 && map != MAP_FAILED)
+    pwrite(mem, before, sizeof before, reinterpret_cast<off_t>(map));  // the same bytes
+  attempt("a writable mapping of a system file",
+          mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) != MAP_FAILED);
   attempt("write access by mprotect on a shared mapping", [&] {
     void* shared = mmap(nullptr, 4096, PROT_READ, MAP_SHARED, fd, 0);
     return shared != MAP_FAILED && mprotect(shared, 4096, PROT_READ | PROT_WRITE) == 0;

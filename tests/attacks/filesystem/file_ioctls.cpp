@@ -8,7 +8,8 @@
 #include "tests/attacks/attack.h"
 
 ATTACK(file_ioctls) {
-  const int directory = open("/usr", O_RDONLY | O_DIRECTORY | O_CLOEXEC), file = open("/usr/bin/env", O_RDONLY | O_CLOEXEC);
+  const int directory = open("/usr", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+            file = open("/usr/bin/env", O_RDONLY | O_CLOEXEC);
   fstrim_range range{0, 4096, 1u << 30};
   attempt("FITRIM", ioctl(directory, FITRIM, &range) == 0);
   long flags = 0;

@@ -6,9 +6,26 @@
 #include "tests/attacks/attack.h"
 
 ATTACK(secrets_of_the_host) {
-  for (const char* path :
-       {"/etc/shadow", "/etc/gshadow", "/etc/sudoers", "/root", "/root/.bashrc", "/root/.ssh", "/run/milonga", "/var/spool",
-        "/var/spool/milonga", "/var/lib/milonga", "/etc/milonga/core", "/var/log", "/var/lib/dpkg", "/boot", "/proc/kcore",
-        "/proc/kallsyms", "/proc/sys", "/sys", "/sys/fs/cgroup", "/etc/ssh/ssh_host_rsa_key", "/etc/ssh/ssh_host_ed25519_key"})
+  for (const char* path : {"/etc/shadow",
+                           "/etc/gshadow",
+                           "/etc/sudoers",
+                           "/root",
+                           "/root/.bashrc",
+                           "/root/.ssh",
+                           "/run/milonga",
+                           "/var/spool",
+                           "/var/spool/milonga",
+                           "/var/lib/milonga",
+                           "/etc/milonga/core",
+                           "/var/log",
+                           "/var/lib/dpkg",
+                           "/boot",
+                           "/proc/kcore",
+                           "/proc/kallsyms",
+                           "/proc/sys",
+                           "/sys",
+                           "/sys/fs/cgroup",
+                           "/etc/ssh/ssh_host_rsa_key",
+                           "/etc/ssh/ssh_host_ed25519_key"})
     attempt(path, readable(path));
 }

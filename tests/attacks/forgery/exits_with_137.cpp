@@ -6,4 +6,6 @@
 // Evidence: exit_code == 137; signal == null
 #include "tests/attacks/attack.h"
 
-ATTACK(exits_with_137) { _exit(137); }
+ATTACK(exits_with_137) {
+  _exit(137);
+}

@@ -7,4 +7,6 @@
 // Evidence: signal == SIGXCPU; demands.cpu.hit == false; demands.wall.hit == false
 #include "tests/attacks/attack.h"
 
-ATTACK(looks_out_of_time) { raise(SIGXCPU); }
+ATTACK(looks_out_of_time) {
+  raise(SIGXCPU);
+}

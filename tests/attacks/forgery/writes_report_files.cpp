@@ -9,7 +9,8 @@
 ATTACK(writes_report_files) {
   int written = 0;
   for (const char* directory : {".", "..", "/tmp", "/var/tmp", "/dev/shm", "/run", "/"})
-    for (const char* name : {"report.json", "output", "feedback", "results.json", "score", "errors", "status", "stdout"}) {
+    for (const char* name :
+         {"report.json", "output", "feedback", "results.json", "score", "errors", "status", "stdout"}) {
       char path[64];
       snprintf(path, sizeof path, "%s/%s", directory, name);
       const int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0666);

@@ -9,7 +9,8 @@ ATTACK(signals_by_files) {
   const pid_t known = static_cast<pid_t>(atoi(planted("pid")));
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0) return;
-  attempt("a pid of the host as owner of a file", fcntl(ends[0], F_SETOWN, known) == 0 && fcntl(ends[0], F_GETOWN) == known);
+  attempt("a pid of the host as owner of a file",
+          fcntl(ends[0], F_SETOWN, known) == 0 && fcntl(ends[0], F_GETOWN) == known);
   sigevent event{};
   event.sigev_notify = SIGEV_THREAD_ID;
   event.sigev_signo = SIGTERM;

@@ -24,8 +24,8 @@
 
 namespace leaks {
 
-char token[64];     // 16 hexadecimal digits
-unsigned number;    // the same as a number: keys, ports, offsets
+char token[64];   // 16 hexadecimal digits
+unsigned number;  // the same as a number: keys, ports, offsets
 
 struct Channel {
   const char* name;
@@ -40,11 +40,14 @@ const char* shared_file() {
     if (access(path, R_OK) == 0) return path;
   return "/usr/bin/env";
 }
-int open_shared_file() { return open(shared_file(), O_RDONLY | O_CLOEXEC); }
+int open_shared_file() {
+  return open(shared_file(), O_RDONLY | O_CLOEXEC);
+}
 
 template <class Visit>
 void in_each_place(Visit visit) {
-  for (const char* place : {"/tmp", "/var/tmp", "/dev/shm", "/home/autograde", "/run", "/run/lock", "/var/lock", "/dev/mqueue", "."}) {
+  for (const char* place :
+       {"/tmp", "/var/tmp", "/dev/shm", "/home/autograde", "/run", "/run/lock", "/var/lock", "/dev/mqueue", "."}) {
     char path[200];
     snprintf(path, sizeof path, "%s/leak-%s", place, token);
     visit(place, path);
@@ -82,13 +85,17 @@ void forget_attributes() {
   for (const char* path : kAttributed) removexattr(path, "user.leak");
 }
 
-key_t key() { return static_cast<key_t>(number & 0x7fffffff); }
+key_t key() {
+  return static_cast<key_t>(number & 0x7fffffff);
+}
 void hide_system_v() {
   shmget(key(), 4096, IPC_CREAT | 0666);
   msgget(key(), IPC_CREAT | 0666);
   semget(key(), 1, IPC_CREAT | 0666);
 }
-bool found_system_v() { return shmget(key(), 0, 0) >= 0 || msgget(key(), 0) >= 0 || semget(key(), 0, 0) >= 0; }
+bool found_system_v() {
+  return shmget(key(), 0, 0) >= 0 || msgget(key(), 0) >= 0 || semget(key(), 0, 0) >= 0;
+}
 void forget_system_v() {
   shmctl(shmget(key(), 0, 0), IPC_RMID, nullptr);
   msgctl(msgget(key(), 0), IPC_RMID, nullptr);
@@ -100,9 +107,15 @@ const char* posix_name() {
   snprintf(name, sizeof name, "/%s", token);
   return name;
 }
-void hide_message_queue() { mq_open(posix_name(), O_CREAT | O_RDWR, 0666, nullptr); }
-bool found_message_queue() { return mq_open(posix_name(), O_RDONLY) >= 0; }
-void forget_message_queue() { mq_unlink(posix_name()); }
+void hide_message_queue() {
+  mq_open(posix_name(), O_CREAT | O_RDWR, 0666, nullptr);
+}
+bool found_message_queue() {
+  return mq_open(posix_name(), O_RDONLY) >= 0;
+}
+void forget_message_queue() {
+  mq_unlink(posix_name());
+}
 
 void hide_keys() {
   for (const int keyring : {-3, -4, -5, -2}) call(SYS_add_key, "user", token, "value", 5, keyring);
@@ -155,7 +168,9 @@ bool found_port() {
   return connect(socket(AF_INET, SOCK_STREAM, 0), reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0;
 }
 
-void hide_process_name() { prctl(PR_SET_NAME, token); }
+void hide_process_name() {
+  prctl(PR_SET_NAME, token);
+}
 bool found_process_name() {
   DIR* proc = opendir("/proc");
   bool found = false;
@@ -171,8 +186,12 @@ bool found_process_name() {
   return found;
 }
 
-void hide_environment() { setenv(token, token, 1); }
-bool found_environment() { return getenv(token) != nullptr; }
+void hide_environment() {
+  setenv(token, token, 1);
+}
+bool found_environment() {
+  return getenv(token) != nullptr;
+}
 
 void hide_names_of_the_system() {
   sethostname(token, strlen(token));
@@ -208,16 +227,24 @@ bool found_terminal() {
   return found;
 }
 
-void hide_flock() { flock(open_shared_file(), LOCK_EX | LOCK_NB); }
-bool found_flock() { return flock(open_shared_file(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK; }
+void hide_flock() {
+  flock(open_shared_file(), LOCK_EX | LOCK_NB);
+}
+bool found_flock() {
+  return flock(open_shared_file(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
 
 // A read lock asks for no right to write, and its offset says all that one wants to say.
 void hide_record_lock() {
-  struct flock range{F_RDLCK, SEEK_SET, static_cast<off_t>(number), 1, 0};
+  struct flock range {
+    F_RDLCK, SEEK_SET, static_cast<off_t>(number), 1, 0
+  };
   fcntl(open_shared_file(), F_SETLK, &range);
 }
 bool found_record_lock() {
-  struct flock range{F_WRLCK, SEEK_SET, static_cast<off_t>(number), 1, 0};
+  struct flock range {
+    F_WRLCK, SEEK_SET, static_cast<off_t>(number), 1, 0
+  };
   return fcntl(open_shared_file(), F_GETLK, &range) == 0 && range.l_type != F_UNLCK;
 }
 
@@ -307,8 +334,10 @@ ATTACK(leak_hold) {
 ATTACK(leak_seek) {
   if (!leaks::read_token()) return;
   for (const leaks::Channel& one : leaks::kChannels) {
-    if (one.found()) say("ESCAPED %s", one.name);
-    else say("channel %s clear", one.name);
+    if (one.found())
+      say("ESCAPED %s", one.name);
+    else
+      say("channel %s clear", one.name);
   }
 }
 

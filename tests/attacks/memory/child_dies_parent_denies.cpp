@@ -4,7 +4,7 @@
 // Limits: --memory 64M
 // Expect: memory_limit
 // Prints: ^Autodriver: Job exceeded its memory limit of 64M
-// Evidence: demands.memory.hit == true; oom_kills >= 1
+// Evidence: demands.memory.hit == true; stopped_by ~ memory
 #include "tests/attacks/attack.h"
 
 ATTACK(child_dies_parent_denies) {

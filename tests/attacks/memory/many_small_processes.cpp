@@ -4,7 +4,7 @@
 // Limits: --memory 64M
 // Expect: memory_limit
 // Prints: ^started
-// Evidence: memory_peak_bytes <= 67108864; oom_kills >= 1
+// Evidence: memory_peak_bytes <= 67108864; stopped_by ~ memory
 // Outside: nobody
 #include "tests/attacks/attack.h"
 

@@ -10,8 +10,8 @@
 ATTACK(page_tables) {
   say("started");
   const size_t step = 2u << 20, count = 20000;
-  char* base = static_cast<char*>(
-      mmap(nullptr, step * count, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+  char* base =
+      static_cast<char*>(mmap(nullptr, step * count, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
   if (base == MAP_FAILED) return;
   madvise(base, step * count, MADV_NOHUGEPAGE);
   for (size_t i = 0; i < count; ++i) asm volatile("" : : "r"(*static_cast<volatile char*>(base + i * step)));

@@ -30,6 +30,6 @@ ATTACK(calls_the_host) {
                   static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + n)) == 0);
   memset(name.sun_path, 0, sizeof name.sun_path);
   snprintf(name.sun_path, sizeof name.sun_path, "%s/socket", planted("directory"));
-  attempt("a socket file of the host",
-          connect(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), reinterpret_cast<sockaddr*>(&name), sizeof name) == 0);
+  attempt("a socket file of the host", connect(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0),
+                                               reinterpret_cast<sockaddr*>(&name), sizeof name) == 0);
 }

@@ -9,7 +9,8 @@
 #include "tests/attacks/attack.h"
 
 ATTACK(routes_out) {
-  for (const char* address : {"192.0.2.1", "169.254.169.254", "10.0.0.1", "172.17.0.1", "192.168.0.1", "224.0.0.1", "255.255.255.255"}) {
+  for (const char* address :
+       {"192.0.2.1", "169.254.169.254", "10.0.0.1", "172.17.0.1", "192.168.0.1", "224.0.0.1", "255.255.255.255"}) {
     sockaddr_in to{};
     to.sin_family = AF_INET;
     to.sin_port = htons(53);
@@ -24,7 +25,8 @@ ATTACK(routes_out) {
   to.sin6_port = htons(53);
   for (const char* address : {"2001:db8::1", "fe80::1", "ff02::1"}) {
     inet_pton(AF_INET6, address, &to.sin6_addr);
-    attempt(address, connect(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0), reinterpret_cast<sockaddr*>(&to), sizeof to) == 0);
+    attempt(address,
+            connect(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0), reinterpret_cast<sockaddr*>(&to), sizeof to) == 0);
   }
   char name[IF_NAMESIZE];
   for (unsigned index = 1; index < 1000; ++index)

@@ -8,8 +8,8 @@
 ATTACK(sees_sockets) {
   char wanted[16], line[512];
   snprintf(wanted, sizeof wanted, ":%04X", atoi(planted("port")));
-  for (const char* path : {"/proc/self/net/tcp", "/proc/self/net/udp", "/proc/net/tcp", "/proc/self/net/unix", "/proc/self/net/dev",
-                           "/proc/thread-self/net/route", "/proc/self/net/arp"}) {
+  for (const char* path : {"/proc/self/net/tcp", "/proc/self/net/udp", "/proc/net/tcp", "/proc/self/net/unix",
+                           "/proc/self/net/dev", "/proc/thread-self/net/route", "/proc/self/net/arp"}) {
     FILE* file = fopen(path, "re");
     bool found = false;
     while (file != nullptr && fgets(line, sizeof line, file) != nullptr)

@@ -1,4 +1,4 @@
-// Attack: changes the pipe that its output goes to: size, non-blocking, owner of its signals, reads from it, truncates it
+// Attack: changes the pipe that its output goes to: size, non-blocking, owner of its signals, reads and truncates it
 // Learned from: O_NONBLOCK is one of the open file, shared by all who have it
 // Demand: output
 // Expect: ok

@@ -12,7 +12,8 @@ ATTACK(capabilities) {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct data[2] = {};
   call(SYS_capget, &header, data);
-  for (const auto& half : data) attempt("capabilities in a set", (half.effective | half.permitted | half.inheritable) != 0);
+  for (const auto& half : data)
+    attempt("capabilities in a set", (half.effective | half.permitted | half.inheritable) != 0);
   for (int cap = 0; cap < 64; ++cap) {
     attempt("a capability in the bounding set", prctl(PR_CAPBSET_READ, cap) == 1);
     attempt("an ambient capability", prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) == 0);
@@ -21,5 +22,6 @@ ATTACK(capabilities) {
     attempt("a capability by capset", call(SYS_capset, &header, wanted) == 0 && cap < 41);
   }
   attempt("securebits", prctl(PR_SET_SECUREBITS, 0x2f, 0, 0, 0) == 0);
-  attempt("no_new_privs off", prctl(PR_SET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0 || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1);
+  attempt("no_new_privs off",
+          prctl(PR_SET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0 || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1);
 }

@@ -6,8 +6,9 @@
 #include "tests/attacks/attack.h"
 
 ATTACK(cgroup_escape) {
-  for (const char* path : {"/sys/fs/cgroup/cgroup.procs", "/sys/fs/cgroup/memory/tasks", "/sys/fs/cgroup/unified/cgroup.procs",
-                           "/sys/fs/cgroup/cgroup.kill", "/sys/fs/cgroup/memory/memory.limit_in_bytes"})
+  for (const char* path :
+       {"/sys/fs/cgroup/cgroup.procs", "/sys/fs/cgroup/memory/tasks", "/sys/fs/cgroup/unified/cgroup.procs",
+        "/sys/fs/cgroup/cgroup.kill", "/sys/fs/cgroup/memory/memory.limit_in_bytes"})
     attempt(path, readable(path) || writable(path));
   for (const char* path : {"/run/systemd/private", "/run/dbus/system_bus_socket", "/run/user/0/bus", "/run/docker.sock",
                            "/run/containerd/containerd.sock", "/var/run/docker.sock"})

@@ -9,7 +9,8 @@
 
 ATTACK(mounts) {
   mkdir("/tmp/here", 0700);
-  for (const char* type : {"tmpfs", "proc", "sysfs", "cgroup", "cgroup2", "overlay", "devpts", "mqueue", "debugfs", "bpf", "fuse"})
+  for (const char* type :
+       {"tmpfs", "proc", "sysfs", "cgroup", "cgroup2", "overlay", "devpts", "mqueue", "debugfs", "bpf", "fuse"})
     attempt(type, mount(type, "/tmp/here", type, 0, nullptr) == 0);
   attempt("a bind mount", mount("/usr", "/tmp/here", nullptr, MS_BIND, nullptr) == 0);
   for (const char* place : {"/", "/usr", "/tmp", "/proc", "/dev/shm", "/etc"}) {

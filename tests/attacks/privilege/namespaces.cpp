@@ -8,20 +8,22 @@
 #include "tests/attacks/attack.h"
 
 ATTACK(namespaces) {
-  const unsigned long kinds[] = {CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWCGROUP, 0x80};
+  const unsigned long kinds[] = {CLONE_NEWUSER, CLONE_NEWNS,  CLONE_NEWPID,    CLONE_NEWNET,
+                                 CLONE_NEWIPC,  CLONE_NEWUTS, CLONE_NEWCGROUP, 0x80};
   for (const unsigned long kind : kinds) {
-    attempt("a namespace by unshare", in_child([kind] { _exit(unshare(static_cast<int>(kind)) == 0 ? 1 : 0); }) > 0 && [] {
-      int status = 0;
-      wait(&status);
-      return WIFEXITED(status) && WEXITSTATUS(status) == 1;
-    }());
-    attempt("a user namespace with it", in_child([kind] {
-      _exit(call(SYS_unshare, kind | CLONE_NEWUSER) == 0 ? 1 : 0);
-    }) > 0 && [] {
-      int status = 0;
-      wait(&status);
-      return WIFEXITED(status) && WEXITSTATUS(status) == 1;
-    }());
+    attempt(
+        "a namespace by unshare", in_child([kind] { _exit(unshare(static_cast<int>(kind)) == 0 ? 1 : 0); }) > 0 && [] {
+          int status = 0;
+          wait(&status);
+          return WIFEXITED(status) && WEXITSTATUS(status) == 1;
+        }());
+    attempt(
+        "a user namespace with it",
+        in_child([kind] { _exit(call(SYS_unshare, kind | CLONE_NEWUSER) == 0 ? 1 : 0); }) > 0 && [] {
+          int status = 0;
+          wait(&status);
+          return WIFEXITED(status) && WEXITSTATUS(status) == 1;
+        }());
     if (kind == 0x80) continue;  // CLONE_NEWTIME: for clone(2) it is a part of the exit signal
     const long pid = call(SYS_clone, kind | SIGCHLD, 0, 0, 0, 0);
     if (pid == 0) _exit(0);

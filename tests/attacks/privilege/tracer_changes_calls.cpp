@@ -18,7 +18,8 @@ ATTACK(tracer_changes_calls) {
   int status = 0, changed = 0;
   waitpid(child, &status, 0);
   bool inside = false;
-  while (ptrace(PTRACE_SYSCALL, child, nullptr, nullptr) == 0 && waitpid(child, &status, 0) == child && WIFSTOPPED(status)) {
+  while (ptrace(PTRACE_SYSCALL, child, nullptr, nullptr) == 0 && waitpid(child, &status, 0) == child &&
+         WIFSTOPPED(status)) {
     user_regs_struct r{};
     ptrace(PTRACE_GETREGS, child, nullptr, &r);
     inside = !inside;

@@ -12,7 +12,7 @@
 ATTACK(main_thread_leaves) {
   say("started");
   pthread_t thread;
-  pthread_create(&thread, nullptr, [](void*) -> void* { return wait_for(3), attempt("its wall time", true), nullptr; },
-                 nullptr);
+  pthread_create(
+      &thread, nullptr, [](void*) -> void* { return wait_for(3), attempt("its wall time", true), nullptr; }, nullptr);
   pthread_exit(nullptr);
 }

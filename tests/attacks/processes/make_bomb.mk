@@ -1,7 +1,7 @@
 # Attack: make that makes itself, to a depth of eight
 # Learned from: Makefiles are the job
 # Demand: processes
-# Limits: --pids 32 --wall-time 10
+# Limits: --pids 32
 # Expect: ok failed
 # Prints: ^Autodriver: Job exited with status
 # Evidence: forks_refused >= 1; processes_peak <= 33

@@ -1,7 +1,7 @@
 # Attack: the fork bomb of the shell, to a depth of ten
 # Learned from: every course
 # Demand: processes
-# Limits: --pids 32 --wall-time 10
+# Limits: --pids 32
 # Expect: ok failed
 # Prints: ^begun
 # Evidence: forks_refused >= 1; processes_peak <= 33

@@ -13,6 +13,8 @@ ATTACK(thread_bomb) {
   int made = 0;
   pthread_t thread;
   for (int i = 0; i < 200; ++i)
-    if (pthread_create(&thread, nullptr, [](void*) -> void* { return wait_for(1), nullptr; }, nullptr) == 0) ++made;
+    if (pthread_create(
+            &thread, nullptr, [](void*) -> void* { return wait_for(1), nullptr; }, nullptr) == 0)
+      ++made;
   attempt("more than its threads", made > 31);
 }

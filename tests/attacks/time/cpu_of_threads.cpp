@@ -14,7 +14,8 @@ ATTACK(cpu_of_threads) {
   say("started");
   pthread_t threads[4];
   for (pthread_t& one : threads)
-    pthread_create(&one, nullptr, [](void*) -> void* { return burn(2.5), nullptr; }, nullptr);
+    pthread_create(
+        &one, nullptr, [](void*) -> void* { return burn(2.5), nullptr; }, nullptr);
   for (pthread_t& one : threads) pthread_join(one, nullptr);
   attempt("its CPU time", true);
 }

@@ -1,4 +1,4 @@
-// Attack: gives the box's init, which has its uid, the lowest priority, and takes all CPUs, so that its end is seen late
+// Attack: gives the box's init, which has its uid, the lowest priority, and takes all CPUs, to delay its end
 // Learned from: setpriority(2), sched_setscheduler(2): the same uid is enough
 // Demand: wall
 // Limits: --wall-time 2
