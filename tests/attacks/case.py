@@ -10,8 +10,8 @@ VERDICTS = ("ok", "failed", "signaled", "wall_limit", "cpu_limit", "memory_limit
             "process_limit", "refused")
 DEMANDS = ("wall", "cpu", "memory", "processes", "disk", "inodes", "file_size", "open_files", "output", "kill", "swap",
            "network", "filesystem", "visibility", "privilege", "syscalls", "verdict")
-KEYS = ("Attack", "Program", "Learned from", "Demand", "Limits", "Expect", "Prints", "Never", "Evidence", "Environments",
-        "Needs", "Outside", "Alone", "Open", "Accounts")
+KEYS = ("Attack", "Program", "Learned from", "Demand", "Limits", "Expect", "Prints", "Never", "Evidence",
+        "Environments", "Needs", "Outside", "Alone", "Open", "Accounts")
 HOSTILE_LIMITS = "--wall-time 20 --memory 256M --pids 64"
 HONEST_LIMITS = "--wall-time 120 --memory 1G"
 EVIDENCE = re.compile(r"^([\w.]+) *(==|!=|>=|<=|~) *(.+)$")

@@ -1,5 +1,5 @@
-"""What must be true of the host, whatever a job did. Each check is one function that yields problems; each is seen to fail
-by `run.py --self-check`, which plants the fault that it looks for (selfcheck.py).
+"""What must be true of the host, whatever a job did. Each check is one function that yields problems; each is seen to
+fail by `run.py --self-check`, which plants the fault that it looks for (selfcheck.py).
 """
 import fcntl
 import hashlib
@@ -17,7 +17,8 @@ MARKER = b"\n...[excess bytes elided]...\n"
 EXIT_OF = {"wall_limit": 2, "cancelled": 3, "refused": 3, "internal_error": 3}  # all others: 0 (autodriver(1))
 WEAK_IS_FINE = ("inodes", "file_size", "open_files", "output", "swap")  # autodriver(1), --require
 CLOCK_TICK = os.sysconf("SC_CLK_TCK")
-HOST_SETTINGS = ("/proc/sys/kernel/hostname", "/proc/sys/kernel/domainname", "/proc/sys/kernel/core_pattern", "/proc/swaps")
+HOST_SETTINGS = ("/proc/sys/kernel/hostname", "/proc/sys/kernel/domainname", "/proc/sys/kernel/core_pattern",
+                 "/proc/swaps")
 
 
 # ---- of the result
@@ -64,7 +65,8 @@ def the_cpu_time_is_the_jobs_own(run):
         # Emulated, execve alone takes 50 ms and more: there it is only judged that nothing is missing.
         most = float(run.case.head["Accounts"]) * (1 if run.place.slack == 1 else 100)
         if not printed or not -0.001 <= more <= most:
-            yield f"the report has {run.report['cpu_s']:.6f} s of CPU, {more * 1000:+.3f} ms from what {len(printed)} processes counted"
+            yield (f"the report has {run.report['cpu_s']:.6f} s of CPU, {more * 1000:+.3f} ms from what"
+                   f" {len(printed)} processes counted")
 
 
 def honest_jobs_meet_no_limit(run):
@@ -96,7 +98,7 @@ def what_must_be_printed_is(run):
 
 
 def the_output_is_our_headline_and_the_jobs_bytes(run):
-    """Autolab takes the last line for the score: nothing of ours may follow, and nothing of the job's may be missing."""
+    """Autolab takes the last line for the score: nothing of ours may follow, nothing of the job's may be missing."""
     headline, _, rest = run.output.partition(b"\n")
     if not headline.startswith(b"Autodriver: Job "):
         yield f"the first line is not ours: {headline[:80]!r}"
@@ -264,6 +266,7 @@ def tree(directory):
     found = []
     for path in sorted([directory, *directory.rglob("*")]):
         st = path.lstat()
-        content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() and st.st_size < 1 << 16 else st.st_size
+        small = path.is_file() and st.st_size < 1 << 16
+        content = hashlib.sha256(path.read_bytes()).hexdigest() if small else st.st_size
         found.append((str(path), st.st_mode, st.st_uid, st.st_ino, st.st_nlink, st.st_mtime_ns, content))
     return found

@@ -1,5 +1,5 @@
-"""The same corpus on a kernel with cgroup v2: this driver itself runs in the guest of tests/vm/run-in-vm, on a disk with
-what the jobs need. The disk is made of this host's own packages, so that nothing is fetched but the kernel.
+"""The same corpus on a kernel with cgroup v2: this driver itself runs in the guest of tests/vm/run-in-vm, on a disk
+with what the jobs need. It is made of this host's own packages, so that nothing is fetched but the kernel.
 """
 import hashlib
 import json
@@ -14,9 +14,10 @@ from pathlib import Path
 import case as cases
 
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
-ALWAYS = ["bash", "dash", "coreutils", "util-linux", "bsdutils", "findutils", "diffutils", "mawk", "sed", "grep", "tar", "gzip", "mount",
-          "hostname", "libc-bin", "python3", "base-files"]
-LEFT_OUT = ("/usr/share/doc/", "/usr/share/man/", "/usr/share/locale/", "/usr/share/info/", "/usr/lib/python3/dist-packages/")
+ALWAYS = ["bash", "dash", "coreutils", "util-linux", "bsdutils", "findutils", "diffutils", "mawk", "sed",
+          "grep", "tar", "gzip", "mount", "hostname", "libc-bin", "python3", "base-files"]
+LEFT_OUT = ("/usr/share/doc/", "/usr/share/man/", "/usr/share/locale/", "/usr/share/info/",
+            "/usr/lib/python3/dist-packages/")
 EMPTY = ("proc", "sys", "dev", "run", "tmp", "var/tmp", "root", "home", "payload", "mnt")
 TIMEOUT = 1400  # seconds; emulation is slow, other work may run beside it
 SLACK = "5"  # reference: emulated faults and execs cost 4 to 14 times as much
@@ -35,7 +36,8 @@ def packages():
     form = "${Package}\\t${Version}\\t${Pre-Depends},${Depends}\\t${Provides}\\n"
     installed = {}
     providers = {}
-    for line in subprocess.run(["dpkg-query", "-W", "-f", form], capture_output=True, text=True, check=True).stdout.splitlines():
+    listed = subprocess.run(["dpkg-query", "-W", "-f", form], capture_output=True, text=True, check=True).stdout
+    for line in listed.splitlines():
         name, version, needs, provides = line.split("\t")
         installed[name] = (version, needs)
         for virtual in [name, *names_in(provides)]:
@@ -59,7 +61,7 @@ def files_of(names):
     links = [str(p) for d in ("/usr/bin", "/etc/alternatives") for p in Path(d).iterdir() if p.is_symlink()]
     kept = {os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path)) for path in listed + links
             if path.startswith("/") and not path.startswith(LEFT_OUT) and not path.endswith(".jmod")}
-    return sorted(path for path in kept if os.path.lexists(path)) + ["/etc/ld.so.cache", "/bin", "/sbin", "/lib", "/lib64"]
+    return sorted(filter(os.path.lexists, kept)) + ["/etc/ld.so.cache", "/bin", "/sbin", "/lib", "/lib64"]
 
 
 def disk(cache):
@@ -86,8 +88,8 @@ def disk(cache):
     (root / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n", encoding="ascii")
     (root / "etc/group").write_text("root:x:0:\nnogroup:x:65534:\n", encoding="ascii")
     unfinished = image.with_suffix(".new")
-    subprocess.run(["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-N", "100000", "-d", str(root), str(unfinished), "1600M"],
-                   check=True)
+    subprocess.run(["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-N", "100000", "-d", str(root),
+                    str(unfinished), "1600M"], check=True)
     shutil.rmtree(root)
     unfinished.rename(image)
     return image
@@ -115,10 +117,11 @@ def run(build, options):
         for name in ("autodriver", "autodriver-core", "hostile"):
             subprocess.run(["strip", "-o", str(payload / "bin" / name), str(build / "bin" / name)], check=True)
         for folder in ("attacks", "honest"):
-            shutil.copytree(cases.HERE.parent / folder, payload / "tests" / folder, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(cases.HERE.parent / folder, payload / "tests" / folder,
+                            ignore=shutil.ignore_patterns("__pycache__"))
         (payload / "inside").write_text(inside(options), encoding="utf-8")
-        process = subprocess.Popen([cases.HERE.parent / "vm/run-in-vm", "--cache", cache, "--disk", image, "--memory", "2048",
-                                    "--timeout", str(TIMEOUT), "--payload", payload, "--command", COMMAND],
+        process = subprocess.Popen([cases.HERE.parent / "vm/run-in-vm", "--cache", cache, "--disk", image, "--memory",
+                                    "2048", "--timeout", str(TIMEOUT), "--payload", payload, "--command", COMMAND],
                                    stdout=subprocess.PIPE, text=True, errors="replace")
         output = process.communicate()[0]
     shown, _, rest = output.partition(BEGIN)

@@ -1,5 +1,5 @@
-"""The cross-run leak hunt: one run hides a token in every channel (leaks/channels.cpp), others look for it: the next in the
-same slot, and one beside it while it holds on. Each channel is a result of its own.
+"""The cross-run leak hunt: one run hides a token in every channel (leaks/channels.cpp), others look for it: the next in
+the same slot, and one beside it while it holds on. Each channel is a result of its own.
 """
 import json
 import re
@@ -11,8 +11,9 @@ import tempfile
 import time
 from pathlib import Path
 
-CHANNELS = ("files", "extended_attributes", "system_v_ipc", "message_queue", "keyrings", "abstract_socket", "loopback_port",
-            "process_name", "environment", "names_of_the_system", "terminal", "flock", "record_lock", "opened_file", "futex")
+CHANNELS = ("files", "extended_attributes", "system_v_ipc", "message_queue", "keyrings", "abstract_socket",
+            "loopback_port", "process_name", "environment", "names_of_the_system", "terminal", "flock", "record_lock",
+            "opened_file", "futex")
 # Known to be open, each with its reason; one that is closed is a failure until its row is taken out.
 LOCKS = "boxes share the inodes of the host's files (docs/limitations.md)"
 OPEN = {("neighbour", name): LOCKS for name in ("flock", "record_lock", "opened_file", "futex")}
@@ -70,7 +71,8 @@ class Hunt:
 
 
 def hunt(place, build, work, only):
-    wanted = [(when, name) for when in ("next_run", "neighbour") for name in CHANNELS if re.search(only, f"leaks.{when}.{name}")]
+    wanted = [(when, name) for when in ("next_run", "neighbour") for name in CHANNELS
+              if re.search(only, f"leaks.{when}.{name}")]
     if not wanted:
         return []
     ours = Hunt(place, build, work)

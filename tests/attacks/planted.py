@@ -22,7 +22,8 @@ class Planted:
         self._plant_files()
         self._plant_ipc(work)
         self._plant_sockets()
-        self.process = subprocess.Popen(["sleep", "1000"], env={VARIABLE: self.token}, user=65534, group=65534, extra_groups=[])
+        self.process = subprocess.Popen(["sleep", "1000"], env={VARIABLE: self.token}, user=65534, group=65534,
+                                        extra_groups=[])
         self.process_start = checks.start_of(self.process.pid)
         self.files_then, self.settings_then = self.files_now(), checks.settings()
 
@@ -108,7 +109,7 @@ class Planted:
         self._thread.join()
         for listener in self._listeners:
             listener.close()
-        for remove, identity, arguments in ((libc.shmctl, self.segment, (0, None)), (libc.msgctl, self.queue, (0, None)),
-                                            (libc.semctl, self.semaphore, (0, 0))):
-            remove(identity, *arguments)  # IPC_RMID
+        libc.shmctl(self.segment, 0, None)  # IPC_RMID
+        libc.msgctl(self.queue, 0, None)
+        libc.semctl(self.semaphore, 0, 0)
         os.unlink(self.shm_file)

@@ -43,7 +43,8 @@ class Run:
         return self.output.decode("utf-8", errors="replace")
 
     def perform(self, scratch):
-        report, arguments = scratch / "report.json", ["--report", scratch / "report.json", *self.case.limits(self.place.slack), self.lab]
+        report = scratch / "report.json"
+        arguments = ["--report", report, *self.case.limits(self.place.slack), self.lab]
         command = self.case.command()
         if command:
             arguments += ["--command", "--", *command]
@@ -82,7 +83,8 @@ def missing(case):
 
 def run_case(case, place, planted, build, work):
     """A result, as it is written to --json."""
-    result = {"case": case.name, "demand": case.head["Demand"], "problems": [], "verdict": None, "rung": None, "seconds": 0.0}
+    result = {"case": case.name, "demand": case.head["Demand"], "problems": [], "verdict": None, "rung": None,
+              "seconds": 0.0}
     if place.name not in case.head.get("Environments", " ".join(places.PLACES)).split():
         return result | {"outcome": "not promised"}
     if missing(case):
@@ -106,7 +108,7 @@ def outcome_of(case, result):
     if "Open" in case.head:  # a known hole: it stays a failure to close it without saying so
         if result["problems"]:
             return "open"
-        result["problems"] = ["it is contained now: take the line `Open:` out of it, and its row out of docs/limitations.md"]
+        result["problems"] = ["it is contained now: take its line `Open:` out, and its row in docs/limitations.md"]
     return "failed" if result["problems"] else "unharmed" if case.honest else "contained"
 
 
@@ -134,8 +136,8 @@ def run_all(todo, place, planted, build, work, jobs):
         except Exception as error:  # a fault of ours is a failure of this case, not the end of all
             result = {"case": case.name, "outcome": "failed", "problems": [f"the driver: {error!r}"], "seconds": 0.0}
         results.append(result)
-        line = (f"[{len(results):3}/{len(todo)}] {result['outcome']:12} {case.name:44} {result.get('verdict') or '-':14}"
-                f" {result['seconds']:6.2f} s")
+        line = (f"[{len(results):3}/{len(todo)}] {result['outcome']:12} {case.name:44}"
+                f" {result.get('verdict') or '-':14} {result['seconds']:6.2f} s")
         print("\n      ".join([line, *result["problems"]]) + "\n", end="", flush=True)
 
     for case in todo:
@@ -177,7 +179,8 @@ def run_here(options, build):
         results = run_all(todo, place, planted, build, work, options.j)
         results += leaks.hunt(place, build, work, options.only)
     summary(results)
-    print(f"{len(results)} cases in {time.monotonic() - began:.0f} s, in the place {place.name} ({places.PLACES[place.name]})")
+    print(f"{len(results)} cases in {time.monotonic() - began:.0f} s, in the place {place.name}"
+          f" ({places.PLACES[place.name]})")
     write_json(options, {"results": results})
     bad = [r["case"] for r in results if r["outcome"] == "failed" or (options.no_skips and r["outcome"] == "skipped")]
     if bad:

@@ -1,6 +1,6 @@
 """Are the attackers and the checks worth anything? Three questions, each answered by doing:
 
-1. Outside of a box (as nobody, or as root of a user namespace of its own) an attacker must escape: its `Outside:` says how.
+1. Outside of a box (as nobody, or as root of a user namespace) an attacker must escape: its `Outside:` says how.
 2. Each check must see the fault that it looks for, planted after a run in which there was none.
 3. Outside of a box the leak hunt must find what was hidden.
 """
@@ -23,10 +23,11 @@ import places
 import run as runs
 
 AS_NOBODY = {"user": places.NOBODY, "group": places.NOBODY, "extra_groups": []}
-USER_NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "--ipc", "--net", "--uts", "--mount-proc"]
+USER_NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "--ipc", "--net",
+                  "--uts", "--mount-proc"]
 SPARE_UID = checks.BOX_UIDS[-1]  # of a slot that is never reached
-FOUND_OUTSIDE = ("files", "system_v_ipc", "message_queue", "abstract_socket", "loopback_port", "process_name", "terminal",
-                 "flock", "record_lock", "opened_file", "futex")  # by any user on any host
+FOUND_OUTSIDE = ("files", "system_v_ipc", "message_queue", "abstract_socket", "loopback_port", "process_name",
+                 "terminal", "flock", "record_lock", "opened_file", "futex")  # by any user on any host
 CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 0x40000
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -87,8 +88,8 @@ def process_left(run):
 @contextmanager
 def cgroup_left(run):
     spare_slot(run)
-    top = next(e.path for e in os.scandir("/sys/fs/cgroup") if e.is_dir() and os.path.exists(f"{e.path}/cgroup.procs")) \
-        if not os.path.exists("/sys/fs/cgroup/cgroup.procs") else "/sys/fs/cgroup"
+    tops = ["/sys/fs/cgroup", *(entry.path for entry in os.scandir("/sys/fs/cgroup") if entry.is_dir())]
+    top = next(top for top in tops if os.path.exists(f"{top}/cgroup.procs"))
     leaf = f"{top}/milonga/box-{SPARE_UID - checks.BOX_UIDS.start}"
     os.makedirs(leaf)
     try:
@@ -111,9 +112,10 @@ def ipc_left(run):
 @contextmanager
 def key_left(run):
     spare_slot(run)
-    add_key = "import ctypes; ctypes.CDLL(None).syscall(248, b'user', b'left', b'x', 1, -4); print('up', flush=True); input()"
-    with subprocess.Popen(["python3", "-c", add_key], user=SPARE_UID, group=SPARE_UID, extra_groups=[], stdin=subprocess.PIPE,
-                          stdout=subprocess.PIPE) as process:
+    add_key = ("import ctypes; ctypes.CDLL(None).syscall(248, b'user', b'left', b'x', 1, -4);"
+               "print('up', flush=True); input()")
+    with subprocess.Popen(["python3", "-c", add_key], user=SPARE_UID, group=SPARE_UID, extra_groups=[],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         process.stdout.readline()
         try:
             yield
@@ -198,9 +200,10 @@ FAULTS = {
     checks.the_verdict_is_allowed: [changed(lambda run: run.report.update(verdict="memory_limit")),
                                     changed(lambda run: run.report.update(verdict="internal_error")),
                                     changed(lambda run: setattr(run, "status", 1))],
-    checks.the_evidence_is_right: [changed(lambda run, evidence=evidence: run.case.head.update(Evidence=evidence)) for evidence in
-                                   ("exit_code == 5", "wall_s >= 100", "wall_s <= 0", "demands.memory.mechanism ~ magic",
-                                    "no.such.key == 1", "memory_peak_bytes != 0; cpu_s >= 9")],
+    checks.the_evidence_is_right: [
+        changed(lambda run, evidence=evidence: run.case.head.update(Evidence=evidence))
+        for evidence in ("exit_code == 5", "wall_s >= 100", "wall_s <= 0", "demands.memory.mechanism ~ magic",
+                         "no.such.key == 1", "memory_peak_bytes != 0; cpu_s >= 9")],
     checks.every_demand_is_met: [changed(lambda run: run.report["demands"]["memory"].update(rung="bounded")),
                                  changed(lambda run: run.report["demands"]["processes"].update(effective=10 ** 6)),
                                  changed(lambda run: run.report["demands"]["kill"].update(read_back=1))],
@@ -215,7 +218,8 @@ FAULTS = {
         changed(lambda run: setattr(run, "output", run.output[:-1])),
         changed(lambda run: setattr(run, "output", b"x" + run.output))],
     checks.nothing_escaped: [changed(lambda run: setattr(run, "output", run.output + b"ESCAPED x\n"))],
-    checks.no_secret_is_in_the_output: [changed(lambda run: setattr(run, "output", run.output + run.planted.token.encode()))],
+    checks.no_secret_is_in_the_output: [
+        changed(lambda run: setattr(run, "output", run.output + run.planted.token.encode()))],
     checks.what_must_be_printed_is: [changed(lambda run: setattr(run, "output", b"Autodriver: Job exited\n")),
                                      changed(lambda run: run.case.head.update(Never="^cpu"))],
     checks.no_process_is_left: [process_left],
@@ -292,8 +296,8 @@ def the_hunt_finds_what_is_hidden(build, work):
     (lab / "token").write_text(f"{int.from_bytes(os.urandom(8), 'big'):016x}\n", encoding="ascii")
 
     def hostile(what):
-        return subprocess.Popen(["./hostile", what], cwd=lab, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                                start_new_session=True, **AS_NOBODY)
+        return subprocess.Popen(["./hostile", what], cwd=lab, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                text=True, start_new_session=True, **AS_NOBODY)
 
     holder = hostile("leak_hold")
     try:

@@ -2,8 +2,8 @@
 // Learned from: R25, "Demons in the Shared Kernel"
 // Demand: memory
 // Limits: --memory 32M
-// Expect: ok
-// Prints: ^asked
+// Expect: ok memory_limit
+// Prints: ^(asked|Autodriver: Job exceeded its memory limit)
 // Evidence: memory_peak_bytes <= 33554432
 #include "tests/attacks/attack.h"
 
