@@ -261,6 +261,10 @@ inline constexpr ArgumentRule kArgumentRules[] = {
     detail::clone_refused(CLONE_NEWIPC, "namespaces: IPC"),
     detail::clone_refused(CLONE_NEWUTS, "namespaces: host name"),
     detail::clone_refused(CLONE_NEWCGROUP, "namespaces: cgroups"),
+    // The box's init has the job's uid, which is all that prlimit(2) asks for: with a CPU limit of 0 the kernel kills
+    // it, and the run ends without a verdict. Programs set their own limits, by pid 0.
+    {SYS_prlimit64, 0, ArgumentTest::at_least, detail::kWhole, 1, error(EPERM),
+     "limits of other processes, the box's init too"},
     // Of the families 0 to 16 all but 1 AF_UNIX, 2 AF_INET, 10 AF_INET6, 16 AF_NETLINK.
     detail::family_refused(SYS_socket, 0),
     detail::family_refused(SYS_socket, 3),

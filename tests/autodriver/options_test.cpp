@@ -86,7 +86,7 @@ TEST(CommandLine, EachMistakeIsOneLineThatSaysWhatWhereAndHowToFixIt) {
       {{"--network=lo", "lab"}, "--network: 'lo' is neither 'host' nor 'none'"},
       {{"--require=memry>=exact", "lab"}, "no demand 'memry' (did you mean 'memory'?)"},
       {{"--require=memory>=exakt", "lab"}, "no rung 'exakt' (did you mean 'exact'?)"},
-      {{"--require=memory", "lab"}, "'memory' is not DEMAND>=RUNG (for example memory>=exact)"},
+      {{"--require=memory", "lab"}, "'memory' is not DEMAND>=RUNG (for example memory>=exact;"},
       {{"--command"}, "--command: there is no command"},
       {{"--command", "--"}, "--command: there is no command"},
       {{"--report=", "lab"}, "--report: the file's name is empty"},
