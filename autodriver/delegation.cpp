@@ -7,6 +7,7 @@
 #include <fstream>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace milonga {
 namespace {
@@ -66,11 +67,15 @@ UniqueFd find(const Hierarchy& hierarchy) {
   if (path.empty()) return {};
   for (const char* mount : hierarchy.mounts) {
     if (mount == nullptr || !std::ifstream(mount + path + "/cgroup.procs")) continue;
+    UniqueFd without_limits;  // still tells when the box is empty, and kills it as one
     for (;; path.erase(path.rfind('/'))) {
       const std::string directory = mount + path;
-      if (is_given_to_us(directory + "/cgroup.procs") && can_have_limits(directory, *hierarchy.controller == '\0'))
-        return UniqueFd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-      if (path.find('/') == std::string::npos) return {};
+      if (is_given_to_us(directory + "/cgroup.procs")) {
+        UniqueFd found(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        if (can_have_limits(directory, *hierarchy.controller == '\0')) return found;
+        if (!without_limits.valid()) without_limits = std::move(found);
+      }
+      if (path.find('/') == std::string::npos) return without_limits;
     }
   }
   return {};

@@ -139,11 +139,10 @@ Fail make_devices() {
 // The job's home and work directory, made first and given away last: what is the
 // job's, root without CAP_DAC_OVERRIDE cannot write to.
 Fail make_job_directories(const RootPlan& plan) {
-  char home[32], work[32 + kMaxWorkName];
-  std::snprintf(home, sizeof home, "mnt/home/%s", kHomeName);
+  const char* home = "mnt/home";
+  char work[16 + kMaxWorkName];
   std::snprintf(work, sizeof work, "%s/%s", home, plan.work_name);
-  if (::mkdir(home, 0755) != 0 || ::mkdir(work, 0755) != 0)
-    return failed(Step::root, "cannot make the job's directories");
+  if (::mkdir(work, 0755) != 0) return failed(Step::root, "cannot make the job's directory");
   if (is_rootless()) return fine();  // all that we make is the caller's, and so is the job
   Raised up(CAP_CHOWN);
   if (::lchown(work, plan.uid, plan.gid) != 0 || ::lchown(home, plan.uid, plan.gid) != 0)
@@ -289,7 +288,7 @@ bool scratch_use(int mount, ScratchUse& use) {
 Fail enter_root(const RootPlan& plan) {
   MUST(start_root());
   MUST(plan.image >= 0 ? show_image(plan.image) : show_host());
-  for (const char* name : {"proc", "run", "var"})
+  for (const char* name : {"proc", "run", "var", "home"})
     if (::mkdir(name, 0755) != 0 && errno != EEXIST) return failed(Step::root, "cannot make a directory in the box");
   MUST(make_devices());
   MUST(attach_scratch(plan));

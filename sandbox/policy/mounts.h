@@ -65,7 +65,7 @@ struct WritableRow {
   const char* why;
 };
 inline constexpr WritableRow kWritable[] = {
-    {"home", "home", 0755, false, "holds the job's home only"},
+    {"home", "home/autograde", 0755, true, "the job's home, with the work directory"},
     {"tmp", "tmp", 01777, false, "as everywhere"},
     {"vartmp", "var/tmp", 01777, false, "as everywhere"},
     {"shm", "dev/shm", 01777, false, "POSIX shared memory: python multiprocessing, JVMs"},

@@ -36,6 +36,7 @@ class Run:
     def __init__(self, case, place, planted, lab):
         self.case, self.place, self.planted, self.lab = case, place, planted, lab
         self.report, self.output, self.errors, self.status, self.box_uid = None, b"", "", None, -1
+        self.slot = -1
         self.lab_then = checks.tree(lab)
 
     @property
@@ -62,6 +63,9 @@ class Run:
         if report.exists():
             self.report = json.loads(report.read_text(encoding="utf-8"))
             self.box_uid = self.report["box"]["uid"] or -1
+            self.slot = self.report["box"]["slot"]
+            if self.report["box"]["kind"] == "user namespace":
+                self.box_uid = self.place.caller  # outside of it
 
 
 def prepare_lab(case, build, planted, directory):

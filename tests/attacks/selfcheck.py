@@ -76,6 +76,7 @@ def as_box_user(*command):
 
 def spare_slot(run):
     run.box_uid = SPARE_UID
+    run.slot = SPARE_UID - checks.BOX_UIDS.start
 
 
 @contextmanager
