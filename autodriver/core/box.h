@@ -29,6 +29,7 @@ class Box {
   Fail run();
 
  private:
+  Fail judge();
   Fail prepare();
   void plan_fallbacks();
   Fail plan_evidence();

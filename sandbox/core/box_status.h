@@ -45,6 +45,9 @@ BoxMessage& message();
 void begin_step();
 void end_step(Step step);  // the time since the last call of either belongs to `step`
 
+// Of this process; false if one cannot be read.
+bool read_namespaces(std::uint64_t (&inodes)[kNsCount]);
+
 void tell(BoxEvent event);
 [[noreturn]] void give_up(const Fail& fail);
 

@@ -163,11 +163,11 @@ Fail BoxCgroup::limit_memory(std::uint64_t bytes, Evidence evidence[kDemandCount
   e.read_back = in_force;
   e.known |= Evidence::kReadBack;
   e.rung = Rung::exact;
-  MUST(limit_swap(bytes, of(evidence, Demand::swap)));
+  MUST(limit_swap(bytes, in_force, of(evidence, Demand::swap)));
   return watch_oom();
 }
 
-Fail BoxCgroup::limit_swap(std::uint64_t bytes, Evidence& e) {
+Fail BoxCgroup::limit_swap(std::uint64_t bytes, std::uint64_t memory_in_force, Evidence& e) {
   const int dir = group(Controller::memory).dir.get();
   std::uint64_t in_force = kUnlimited;
   if (group(Controller::memory).version == 2) {
@@ -176,7 +176,7 @@ Fail BoxCgroup::limit_swap(std::uint64_t bytes, Evidence& e) {
       e.rung = Rung::exact;
     }
   } else if (write_number(dir, "memory.memsw.limit_in_bytes", bytes) == 0 &&
-             read_number(dir, "memory.memsw.limit_in_bytes", in_force) && in_force <= bytes) {
+             read_number(dir, "memory.memsw.limit_in_bytes", in_force) && in_force >= memory_in_force && in_force <= bytes) {
     e.mechanism = Mechanism::cgroup1_memsw;
     e.rung = Rung::exact;
   } else if (write_number(dir, "memory.swappiness", 0) == 0) {
@@ -190,7 +190,9 @@ Fail BoxCgroup::limit_swap(std::uint64_t bytes, Evidence& e) {
     in_force = 0;
   }
   if (e.rung == Rung::exact) {
-    e.read_back = in_force;
+    // v1 bounds memory and swap together: what is above the memory limit is swap.
+    const bool sum = e.mechanism == Mechanism::cgroup1_memsw;
+    e.read_back = sum ? in_force - memory_in_force : in_force;
     e.known |= Evidence::kReadBack;
   }
   return fine();  // whether the rung will do is for require() to say
@@ -271,7 +273,7 @@ void BoxCgroup::account(Usage& usage, Evidence evidence[kDemandCount]) const {
   if (memory.version != 0 && read_number(memory.dir.get(), memory.version == 1 ? "memory.max_usage_in_bytes" : "memory.peak",
                                          usage.memory_peak_bytes))
     counted(Demand::memory, usage.memory_peak_bytes);
-  usage.oom_kills = oom_kills().value;
+  if (const Number n = oom_kills(); n.ok) usage.oom_kills = n.value;
   if (pids.version != 0 && read_number(pids.dir.get(), "pids.peak", usage.processes_peak) && usage.processes_peak > 0)
     --usage.processes_peak;  // the box's init
   if (const Number n = forks_refused(); n.ok) {
@@ -288,6 +290,10 @@ void BoxCgroup::account(Usage& usage, Evidence evidence[kDemandCount]) const {
   }
 }
 
+void BoxCgroup::kill() const {
+  if (v2_.valid()) (void)write_text(v2_.get(), "cgroup.kill", "1");
+}
+
 bool BoxCgroup::empty() const {
   std::uint64_t populated = 1;
   return v2_.valid() && read_key(v2_.get(), "cgroup.events", "populated", populated) && populated == 0;
@@ -296,15 +302,16 @@ bool BoxCgroup::empty() const {
 Fail BoxCgroup::remove() {
   oom_event_.reset();
   pids_events_.reset();
+  Fail failure;  // of one hierarchy must not keep the others
   for (std::size_t i = 0; i < kControllerCount; ++i) {
     groups_[i] = {};
-    if (v1_parent_[i].valid()) MUST(remove_leaf(v1_parent_[i].get(), leaf_));
+    if (!v1_parent_[i].valid()) continue;
+    if (Fail fail = remove_leaf(v1_parent_[i].get(), leaf_); fail) failure = fail;
   }
-  if (v2_.valid()) {
-    v2_.reset();
-    MUST(remove_leaf(v2_parent_.get(), leaf_));
-  }
-  return fine();
+  v2_.reset();
+  if (v2_parent_.valid())
+    if (Fail fail = remove_leaf(v2_parent_.get(), leaf_); fail) failure = fail;
+  return failure;
 }
 
 Fail remove_leftover_cgroups(std::uint32_t slot, bool with_parents) {

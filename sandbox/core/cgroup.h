@@ -64,7 +64,10 @@ class BoxCgroup {
   // True when the v2 tree says that no process is left; v1 alone cannot say so at once.
   [[nodiscard]] bool empty() const;
 
-  // Removes the directories. Everything in them must be dead; waits up to two
+  // SIGKILL to all processes, where there is a v2 tree.
+  void kill() const;
+
+  // Removes the directories, as far as they were made. Everything in them must be dead; waits up to two
   // seconds for the kernel to notice.
   Fail remove();
 
@@ -75,7 +78,7 @@ class BoxCgroup {
   };
   [[nodiscard]] const Group& group(Controller c) const { return groups_[static_cast<std::size_t>(c)]; }
   Fail limit_memory(std::uint64_t bytes, Evidence evidence[kDemandCount]);
-  Fail limit_swap(std::uint64_t bytes, Evidence& evidence);
+  Fail limit_swap(std::uint64_t bytes, std::uint64_t memory_in_force, Evidence& evidence);
   Fail watch_oom();
 
   char leaf_[24] = {};

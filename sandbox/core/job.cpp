@@ -1,18 +1,22 @@
 #include "sandbox/core/job.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
+#include <initializer_list>
 #include <iterator>
 
 #include "base/core/clock.h"
@@ -33,7 +37,7 @@ Fail limit_one(__rlimit_resource resource, std::uint64_t value, std::uint64_t* r
   if (::getrlimit(resource, &now) != 0) return failed(Step::rlimits, "cannot read a resource limit");
   const rlim_t lowered = value < now.rlim_max ? static_cast<rlim_t>(value) : now.rlim_max;
   const rlimit wanted{lowered, lowered};
-  if (::setrlimit(resource, &wanted) != 0 || ::getrlimit(resource, &now) != 0 || now.rlim_max != lowered)
+  if (::setrlimit(resource, &wanted) != 0 || ::getrlimit(resource, &now) != 0 || now.rlim_max != lowered || now.rlim_cur != lowered)
     return failed(Step::rlimits, "cannot lower a resource limit");
   if (read_back != nullptr) *read_back = now.rlim_cur;
   return fine();
@@ -82,6 +86,25 @@ Fail close_the_network() {
   return load(kOnlyUnix, std::size(kOnlyUnix));
 }
 
+// What init has built is what this process, the job's first, has: capabilities, namespaces, root.
+Fail look_around(const BoxPlan& plan) {
+  Inside& in = message().inside;
+  read_capabilities(in);
+  if ((in.cap_inheritable | in.cap_permitted | in.cap_effective | in.cap_bounding | in.cap_ambient) != 0)
+    return refused(Step::identity, "the job has a capability");
+  if (!read_namespaces(in.ns_inode)) return failed(Step::root, "cannot read the box's namespaces");
+  if (is_contained()) return fine();  // namespaces and root are the container's
+  for (const Ns ns : {Ns::mnt, Ns::pid, Ns::net, Ns::ipc, Ns::uts, Ns::cgroup}) {
+    if (ns == Ns::net && (plan.request->flags & kHostNetwork) != 0) continue;
+    const auto i = static_cast<std::size_t>(ns);
+    if (in.ns_inode[i] == plan.outside_ns[i]) return refused(Step::spawn, "a namespace of the box is the host's");
+  }
+  struct statfs fs {};
+  if (::statfs("/", &fs) != 0 || fs.f_type != TMPFS_MAGIC || (fs.f_flags & ST_RDONLY) == 0)
+    return refused(Step::root, "the box's root does not read back as it was made");
+  return fine();
+}
+
 Fail load_filter(const Request& request) {
   if (request.filter_size != 0) MUST(load(request.filter, request.filter_size));
   message().inside.seccomp_mode = static_cast<std::uint32_t>(::prctl(PR_GET_SECCOMP, 0, 0, 0, 0));
@@ -124,7 +147,7 @@ Fail become_job(const BoxPlan& plan) {
   for (int sig = 1; sig < NSIG; ++sig)
     if (sig != SIGKILL && sig != SIGSTOP) ::signal(sig, SIG_DFL);  // ignored signals stay ignored over exec
   ::umask(022);
-  if (::setsid() < 0) return failed(Step::exec, "cannot start a session");
+  if (::setsid() != ::getpid()) return failed(Step::exec, "cannot start a session");
   MUST(enter_work_directory(request));
   if ((request.flags & kHasInput) != 0) MUST(unpack_input(kBoxInput));
   end_step(Step::input);
@@ -133,7 +156,7 @@ Fail become_job(const BoxPlan& plan) {
   MUST(lower_fallbacks(request.limits, plan.fallbacks));
   end_step(Step::rlimits);
   if (plan.fallbacks.landlock) MUST(restrict_files());
-  read_capabilities(message().inside);
+  MUST(look_around(plan));
   if (plan.fallbacks.socket_filter) MUST(close_the_network());
   MUST(load_filter(request));
   end_step(Step::filter);

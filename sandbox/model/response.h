@@ -54,13 +54,16 @@ inline constexpr const char* kNsNames[kNsCount] = {"mnt", "pid", "net", "ipc", "
 enum class BoxKind : std::uint32_t { root, user_namespace, container };
 inline constexpr const char* kBoxKindNames[] = {"root", "user namespace", "container"};
 
+inline constexpr std::uint64_t kUnknown = ~std::uint64_t{0};
+
+// What the box used; kUnknown where this kernel does not tell.
 struct Usage {
-  std::uint64_t cpu_ns = 0, cpu_user_ns = 0, cpu_system_ns = 0;
-  std::uint64_t memory_peak_bytes = 0;
-  std::uint64_t oom_kills = 0;
-  std::uint64_t processes_peak = 0;  // 0 = this kernel does not tell (pids.peak is new)
-  std::uint64_t forks_refused = 0;
-  std::uint64_t disk_bytes = 0, inodes = 0;  // at the end of the run
+  std::uint64_t cpu_ns = kUnknown, cpu_user_ns = kUnknown, cpu_system_ns = kUnknown;
+  std::uint64_t memory_peak_bytes = kUnknown;
+  std::uint64_t oom_kills = kUnknown;
+  std::uint64_t processes_peak = kUnknown;  // pids.peak is new (Linux 6.1)
+  std::uint64_t forks_refused = kUnknown;
+  std::uint64_t disk_bytes = kUnknown, inodes = kUnknown;  // at the end of the run
 };
 
 // Read back inside the box, by the process that became the job. All ones: it did not come to that.
@@ -88,6 +91,7 @@ struct Response {
   // CLOCK_MONOTONIC, ns; 0 = did not happen
   std::uint64_t began_ns = 0;      // core's first instruction
   std::uint64_t started_ns = 0;    // exec of the command
+  std::uint64_t deadline_ns = 0;   // the wall limit's, as armed
   std::uint64_t detected_ns = 0;   // a limit was seen to be crossed, a cancel arrived
   std::uint64_t kill_sent_ns = 0;
   std::uint64_t ended_ns = 0;      // the command was reaped by the box's init

@@ -200,6 +200,24 @@ TEST_F(Run, OutOfTimeIsExitTwo) {
   EXPECT_GE(*done.report.wall_s, 0.2);
 }
 
+TEST_F(Run, AKillIsAtMost10MsLateAndTheReportSaysHowLate) {
+  // By the supervisor's own clock; best of three, for the machine may be busy.
+  std::int64_t best_ns = 1'000'000'000;
+  for (int attempt = 0; attempt < 3 && best_ns > 10'000'000; ++attempt) {
+    const Done done = shell("sleep 60", {"-t", "0.1"});
+    const auto at = [&](const char* name) { return done.json.at("times_s").at(name).as_double(); };
+    EXPECT_NEAR(at("deadline") - at("started"), 0.1, 1e-9);
+    EXPECT_LE(at("deadline"), at("detected_at"));
+    EXPECT_LE(at("detected_at"), at("kill_sent_at"));
+    EXPECT_LE(at("kill_sent_at"), at("dead_at"));
+    const std::int64_t late_ns = done.json.at("late_ns").to_number<std::int64_t>();
+    EXPECT_NEAR(static_cast<double>(late_ns) / 1e9, at("dead_at") - at("deadline"), 1e-6);
+    best_ns = std::min(best_ns, late_ns);
+  }
+  EXPECT_LE(best_ns, 10'000'000);
+  EXPECT_TRUE(shell("true", {"-t", "5"}).json.at("late_ns").is_null());
+}
+
 TEST_F(Run, EachLimitHasItsVerdictItsMechanismAndItsSentence) {
   const struct {
     const char* script;
@@ -415,12 +433,36 @@ TEST_F(Run, ADemandThatThisHostCannotMeetIsRefused) {
   EXPECT_NE(done.errors.find("network"), std::string::npos) << done.errors;
 }
 
+TEST_F(Run, EffectiveIsWhatTheKernelMadeOfTheNumber) {
+  const Done done = shell("true", {"--memory=16777217", "--disk=1048577", "--file-size=1000"});
+  const auto number = [&](const char* demand, const char* field) {
+    return done.json.at("demands").at(demand).at(field).to_number<std::uint64_t>();
+  };
+  EXPECT_EQ(number("memory", "requested"), 16777217u);
+  EXPECT_EQ(number("memory", "effective"), 16777216u) << "whole pages, rounded down";
+  EXPECT_EQ(number("disk", "requested"), 1048577u);
+  EXPECT_EQ(number("disk", "effective"), 1048576u + 4096) << "whole pages, rounded up";
+  EXPECT_EQ(number("file_size", "effective"), 1000u);
+}
+
 TEST_F(Run, EveryDemandHasARowWithAMechanismAndARung) {
   const Done done = shell("true", {"-t", "5", "--cpu-time=5"});
   for (const auto& [name, row] : done.json.at("demands").as_object()) {
     EXPECT_NE(row.at("mechanism").as_string(), "none") << name;
     EXPECT_NE(row.at("rung").as_string(), "none") << name;
+    EXPECT_FALSE(row.at("hit").as_bool()) << name;
+    // What was asked is in force, and the kernel said so itself where it can be asked.
+    const bool is_asked = name != "file_size";
+    EXPECT_EQ(row.at("requested").is_null(), !is_asked) << name;
+    EXPECT_EQ(row.at("effective"), row.at("requested")) << name << ": " << row;
+    const bool is_read_back = name != "cpu" && name != "output" && is_asked;
+    EXPECT_EQ(row.at("read_back").is_null(), !is_read_back) << name << ": " << row;
+    if (name != "kill" && is_read_back) {
+      EXPECT_EQ(row.at("read_back"), row.at("effective")) << name << ": " << row;
+    }
   }
+  EXPECT_EQ(done.json.at("demands").at("swap").at("effective").to_number<int>(), 0);
+  EXPECT_EQ(done.json.at("demands").at("kill").at("read_back").to_number<int>(), 0) << "processes left";
   EXPECT_EQ(done.json.at("privilege").at("cap_bounding").as_string(), "0x0");
   EXPECT_EQ(done.json.at("privilege").at("seccomp_mode").as_int64(), 2);
 }
