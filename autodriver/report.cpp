@@ -120,6 +120,16 @@ json::object times(const Response& r) {
           {"dead_at", since(r.dead_ns)}};
 }
 
+json::object memory(const Usage& u) {
+  const MemorySplit& s = u.at_limit;
+  const json::value split = json::object{{"anon_bytes", or_null(known(s.anon))},
+                                         {"file_bytes", or_null(known(s.file))},
+                                         {"shmem_bytes", or_null(known(s.shmem))},
+                                         {"kernel_bytes", or_null(known(s.kernel))}};
+  return {{"kernel_peak_bytes", or_null(known(u.kernel_peak_bytes))},
+          {"at_limit", s.anon == kUnknown ? json::value(nullptr) : split}};
+}
+
 // How long the box lived on after its wall limit.
 json::value late(const Response& r) {
   return r.verdict == Verdict::wall_limit ? json::value(r.dead_ns - r.deadline_ns) : json::value(nullptr);
@@ -232,6 +242,7 @@ std::string report_json(const Outcome& o) {
       {"cpu_system_s", seconds(r.usage.cpu_system_ns)},
       {"memory_peak_bytes", or_null(view.memory_peak_bytes)},
       {"oom_kills", or_null(view.oom_kills)},
+      {"memory", memory(r.usage)},
       {"processes_peak", or_null(view.processes_peak)},
       {"forks_refused", or_null(view.forks_refused)},
       {"disk_bytes", or_null(view.disk_bytes)},

@@ -246,7 +246,7 @@ Fail Box::watch(Watched& watched) {
   return fail;
 }
 
-Fail Box::account() {
+void Box::account() {
   Usage& usage = response_.usage;
   cgroup_.account(usage, response_.evidence);
   const auto row = [&](Demand d) -> Evidence& { return response_.evidence[static_cast<std::size_t>(d)]; };
@@ -277,7 +277,6 @@ Fail Box::account() {
   row(Demand::wall).hit = response_.verdict == Verdict::wall_limit;
   row(Demand::cpu).hit = response_.verdict == Verdict::cpu_limit;
   row(Demand::memory).hit = response_.verdict == Verdict::memory_limit;
-  return fine();
 }
 
 // The total is exact; user and system are sampled by ticks, so the split is scaled
@@ -312,12 +311,12 @@ Fail Box::judge() {
     if (Fail swept = sweep(response_.uid); swept) judged = swept;
     response_.dead_ns = now_ns();
   }
-  if (judged) return judged;
+  if (response_.dead_ns == 0) return judged;
   step_began_ = response_.dead_ns;
-  MUST(account());
+  account();
   account_cpu(watched.setup_cpu_ns, watched.traced_cpu_ns);
   time_step(Step::account);
-  return fine();
+  return judged;
 }
 
 // Whatever became of the run, what was made for it goes.

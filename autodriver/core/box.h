@@ -39,7 +39,7 @@ class Box {
   Fail clone_init(pid_t& pid);
   Fail fork_init(pid_t& pid);
   Fail watch(Watched& watched);
-  Fail account();
+  void account();
   void account_cpu(std::uint64_t setup_ns, std::uint64_t traced_ns);
   void time_step(Step step);
 

@@ -168,8 +168,12 @@ void Watch::on_cpu_timer() {
 
 void Watch::on_oom() {
   // v1 tells when the group is out of memory, just before the kill. v2 tells of
-  // any change of memory.events, of which only a kill is the end.
-  if (box_.cgroup->oom_event_is_final() || box_.cgroup->oom_kills().value > 0) stop(Verdict::memory_limit);
+  // any change of memory.events, of which only a kill is the end. Both tell also
+  // when it is the host, or a group above ours, that has no memory left.
+  if (!box_.cgroup->memory_ran_out()) return;
+  const bool killed = box_.cgroup->oom_kills().value > 0;
+  if (!killed) box_.cgroup->split_memory(response_.usage.at_limit);  // afterwards it is another's
+  if (killed || box_.cgroup->oom_event_is_final()) stop(Verdict::memory_limit);
 }
 
 bool Watch::forks_were_fatal() const {
@@ -182,6 +186,8 @@ void Watch::finish_verdict() {
   const BoxCgroup::Number kills = box_.cgroup->oom_kills();
   // Else a kill for memory would pass for one of the job's own.
   if (!kills.ok && box_.cgroup->oom_event() >= 0) return break_off(failed(Step::run, "cannot read how often memory ran out"));
+  if (kills.ok && kills.value > 0 && !box_.cgroup->memory_ran_out())
+    return break_off(refused(Step::run, "the host ran out of memory and killed a process of the box"));
   if (kills.ok && kills.value > 0) {
     response_.verdict = Verdict::memory_limit;
     response_.detected_ns = response_.ended_ns;

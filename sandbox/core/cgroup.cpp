@@ -21,6 +21,7 @@ namespace milonga::core {
 namespace {
 
 constexpr std::uint64_t kUnlimited = ~std::uint64_t{0};
+constexpr std::uint64_t kChargeBatch = 256 * 1024;  // the most that a CPU takes at once (MEMCG_CHARGE_BATCH)
 constexpr int kRemoveTries = 2000;  // of 1 ms
 
 Evidence& of(Evidence evidence[], Demand d) { return evidence[static_cast<std::size_t>(d)]; }
@@ -251,8 +252,30 @@ BoxCgroup::Number BoxCgroup::oom_kills() const {
   Number n;
   if (memory.version == 1) n.ok = read_key(memory.dir.get(), "memory.oom_control", "oom_kill", n.value);
   // With oom.group one victim counts twice in oom_kill (seen on 6.1): only zero or not zero means something.
-  if (memory.version == 2) n.ok = read_key(memory.dir.get(), "memory.events", "oom_kill", n.value);
+  if (memory.version == 2) n.ok = read_key(memory.dir.get(), "memory.events.local", "oom_kill", n.value);
   return n;
+}
+
+bool BoxCgroup::memory_ran_out() const {
+  const Group& memory = group(Controller::memory);
+  std::uint64_t peak = 0, limit = kUnlimited;
+  if (memory.version == 2) return read_key(memory.dir.get(), "memory.events.local", "oom", peak) && peak > 0;
+  // Not memory.failcnt: where swap is counted, it is the sum that reaches its limit first, and that has no such count.
+  return read_number(memory.dir.get(), "memory.max_usage_in_bytes", peak) &&
+         read_number(memory.dir.get(), "memory.limit_in_bytes", limit) && peak + kChargeBatch >= limit;
+}
+
+void BoxCgroup::split_memory(MemorySplit& split) const {
+  const int dir = group(Controller::memory).dir.get();
+  const bool v1 = group(Controller::memory).version == 1;
+  MemorySplit now;
+  std::uint64_t cache = 0;  // tmpfs is in there as well
+  if (!read_key(dir, "memory.stat", v1 ? "rss" : "anon", now.anon) || !read_key(dir, "memory.stat", "shmem", now.shmem) ||
+      !read_key(dir, "memory.stat", v1 ? "cache" : "file", cache))
+    return;
+  now.file = cache > now.shmem ? cache - now.shmem : 0;
+  (void)(v1 ? read_number(dir, "memory.kmem.usage_in_bytes", now.kernel) : read_key(dir, "memory.stat", "kernel", now.kernel));
+  split = now;
 }
 
 BoxCgroup::Number BoxCgroup::forks_refused() const {
@@ -274,6 +297,7 @@ void BoxCgroup::account(Usage& usage, Evidence evidence[kDemandCount]) const {
                                          usage.memory_peak_bytes))
     counted(Demand::memory, usage.memory_peak_bytes);
   if (const Number n = oom_kills(); n.ok) usage.oom_kills = n.value;
+  if (memory.version == 1) (void)read_number(memory.dir.get(), "memory.kmem.max_usage_in_bytes", usage.kernel_peak_bytes);
   if (pids.version != 0 && read_number(pids.dir.get(), "pids.peak", usage.processes_peak) && usage.processes_peak > 0)
     --usage.processes_peak;  // the box's init
   if (const Number n = forks_refused(); n.ok) {

@@ -47,8 +47,7 @@ class BoxCgroup {
   [[nodiscard]] int oom_event() const { return oom_event_.get(); }
   [[nodiscard]] int fork_refused_event() const { return pids_events_.get(); }
   void rearm(bool oom, bool forks) const;
-  // True if an OOM event by itself says that the box is out of memory (v1);
-  // else the counters must be asked.
+  // True if an OOM event is told before the kill (v1); v2 tells of any change of its counters.
   [[nodiscard]] bool oom_event_is_final() const { return group(Controller::memory).version == 1; }
 
   // Counters now. `ok` is false if the kernel would not say.
@@ -57,7 +56,9 @@ class BoxCgroup {
     bool ok = false;
   };
   [[nodiscard]] Number cpu_ns() const;         // user + system of all that ever ran in the box
-  [[nodiscard]] Number oom_kills() const;
+  [[nodiscard]] Number oom_kills() const;              // for whatever reason: the host's memory can run out as well
+  [[nodiscard]] bool memory_ran_out() const;          // by this very box's limit
+  void split_memory(MemorySplit& split) const;
   [[nodiscard]] Number forks_refused() const;
   void account(Usage& usage, Evidence evidence[kDemandCount]) const;
 

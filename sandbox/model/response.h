@@ -56,11 +56,18 @@ inline constexpr const char* kBoxKindNames[] = {"root", "user namespace", "conta
 
 inline constexpr std::uint64_t kUnknown = ~std::uint64_t{0};
 
+// No kernel tells the split at the peak. At the limit they are the same.
+struct MemorySplit {
+  std::uint64_t anon = kUnknown, file = kUnknown, shmem = kUnknown, kernel = kUnknown;  // bytes
+};
+
 // What the box used; kUnknown where this kernel does not tell.
 struct Usage {
   std::uint64_t cpu_ns = kUnknown, cpu_user_ns = kUnknown, cpu_system_ns = kUnknown;
   std::uint64_t memory_peak_bytes = kUnknown;
+  std::uint64_t kernel_peak_bytes = kUnknown;      // of these at most for the kernel's own objects; v1 alone tells
   std::uint64_t oom_kills = kUnknown;
+  MemorySplit at_limit;                            // when the limit was reached last
   std::uint64_t processes_peak = kUnknown;  // pids.peak is new (Linux 6.1)
   std::uint64_t forks_refused = kUnknown;
   std::uint64_t disk_bytes = kUnknown, inodes = kUnknown;  // at the end of the run

@@ -166,6 +166,16 @@ class Run : public ::testing::Test {
     return run(options);
   }
 
+  // Runs consumer.cpp's program.
+  Done consumer(Words what, Words options = {}) {
+    const std::string directory = lab("true");
+    fs::copy_file(CONSUMER, root_ / "lab/consumer", fs::copy_options::overwrite_existing);
+    options.insert(options.begin(), directory);
+    for (const char* word : {"--command", "--", "./consumer"}) options.emplace_back(word);
+    options.insert(options.end(), what.begin(), what.end());
+    return run(options);
+  }
+
   fs::path root_;
 };
 
@@ -269,6 +279,63 @@ TEST_F(Run, RefusedForksAreCountedAndNotFatal) {
       shell("for i in 1 2 3 4 5 6 7 8 9; do sleep 0.1 & done 2>/dev/null; exit 0", {"--pids=6"});
   EXPECT_NE(done.report.verdict, Verdict::process_limit);
   EXPECT_GT(done.report.forks_refused.value_or(0), 0u);
+}
+
+TEST_F(Run, CpuTimeIsExactHoweverTheProcessesHideIt) {
+  for (const std::string how : {"plain", "double-fork", "ignored-children"}) {
+    const Done done = consumer({"cpu", how, "150"});
+    // Each process says what the kernel counted for it until just before its end.
+    double truth = 0;
+    int processes = 0;
+    std::istringstream lines(done.output);
+    for (std::string word; lines >> word;) {
+      if (word != "cpu_ns") continue;
+      lines >> word;
+      truth += std::stod(word) / 1e9;
+      ++processes;
+    }
+    EXPECT_EQ(processes, how == "plain" ? 1 : how == "double-fork" ? 5 : 3) << done.output;
+    EXPECT_NEAR(*done.report.cpu_s, truth, 0.005) << how;
+    const auto part = [&](const char* name) { return done.json.at(name).as_double(); };
+    EXPECT_NEAR(part("cpu_user_s") + part("cpu_system_s"), *done.report.cpu_s, 1e-6);
+  }
+}
+
+TEST_F(Run, EveryRefusedProcessAndThreadIsCounted) {
+  for (const char* kind : {"forks", "threads"}) {
+    // Of 8 the job is one, and 7 of its 20 succeed.
+    const Done done = consumer({kind, "20"}, {"--pids=8"});
+    EXPECT_NE(done.output.find("refused 13\n"), std::string::npos) << kind << done.output;
+    EXPECT_EQ(done.report.forks_refused, 13u) << kind;
+    EXPECT_TRUE(done.json.at("demands").at("processes").at("hit").as_bool());
+    if (done.report.processes_peak) {
+      EXPECT_EQ(*done.report.processes_peak, 8u) << kind;
+    }
+  }
+}
+
+TEST_F(Run, AtTheMemoryLimitTheReportSaysWhatTheMemoryConsistedOf) {
+  const Done full = consumer({"memory", "100"}, {"--memory=32M"});
+  EXPECT_EQ(full.report.verdict, Verdict::memory_limit);
+  EXPECT_GT(*full.report.oom_kills, 0u);
+  const auto& split = full.json.at("memory").at("at_limit");
+  ASSERT_TRUE(split.is_object()) << full.json;
+  double sum = 0;
+  for (const char* part : {"anon_bytes", "file_bytes", "shmem_bytes", "kernel_bytes"}) sum += split.at(part).to_number<double>();
+  EXPECT_NEAR(sum, 32.0 * kMiB, 2.0 * kMiB) << split;
+  EXPECT_GT(split.at("shmem_bytes").to_number<std::uint64_t>(), 24 * kMiB) << "it fills the file first: " << split;
+
+  const Done other = consumer({"memory", "16"}, {"--memory=32M"});
+  EXPECT_EQ(other.report.verdict, Verdict::ok) << "an earlier run's lack of memory is not this one's";
+  EXPECT_EQ(other.report.oom_kills, 0u);
+  EXPECT_TRUE(other.json.at("memory").at("at_limit").is_null());
+}
+
+TEST_F(Run, AKillByTheJobItselfIsNoLackOfMemory) {
+  const Done done = shell("kill -KILL $$");
+  EXPECT_EQ(done.report.verdict, Verdict::signaled);
+  EXPECT_EQ(done.report.signal, "SIGKILL");
+  EXPECT_FALSE(done.json.at("demands").at("memory").at("hit").as_bool());
 }
 
 TEST_F(Run, LongOutputKeepsHeadAndTailAndTheLastLineStaysLast) {
