@@ -9,6 +9,7 @@
 
 #include "base/output_file.h"
 #include "base/utf8.h"
+#include "sandbox/policy/rlimits.h"
 
 namespace milonga {
 namespace {
@@ -151,6 +152,23 @@ json::value privilege(const Response& r) {
                       {"seccomp_mode", r.inside.seccomp_mode}};
 }
 
+json::value rlimits(const Response& r) {
+  if (r.started_ns == 0) return nullptr;
+  const auto limit = [](std::uint64_t value) { return value == kNoLimit ? json::value("unlimited") : json::value(value); };
+  json::object all;
+  for (std::size_t i = 0; i < kRlimitCount; ++i) {
+    const Rlimit& in_force = r.inside.rlimits[i];
+    all[kRlimits[i].name] = json::object{{"soft", limit(in_force.soft)}, {"hard", limit(in_force.hard)}};
+  }
+  return all;
+}
+
+json::object fixed() {
+  json::object all;
+  for (const FixedRow& row : kFixed) all[row.name] = row.how;
+  return all;
+}
+
 json::value namespaces(const Response& r) {
   if (r.started_ns == 0) return nullptr;
   json::object all;
@@ -252,6 +270,8 @@ std::string report_json(const Outcome& o) {
       {"late_ns", late(r)},
       {"times_s", times(r)},
       {"demands", demands(o)},
+      {"rlimits", rlimits(r)},
+      {"fixed", fixed()},
       {"privilege", privilege(r)},
       {"namespaces", namespaces(r)},
       {"box", box ? json::value{{"uid", r.uid}, {"kind", kBoxKindNames[static_cast<std::size_t>(r.kind)]}, {"slot", r.slot}} : json::value(nullptr)},

@@ -3,6 +3,7 @@
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -101,16 +102,19 @@ void Watch::on_ready(const BoxMessage& m) {
     e.read_back = value;
     e.known |= Evidence::kReadBack;
   };
-  if (box_.request->limits[LimitId::file_size] != 0) read_back(Demand::file_size, m.rlimit_file_size);
-  read_back(Demand::open_files, m.rlimit_open_files);
-  if (m.rlimit_disk != 0) read_back(Demand::disk, m.rlimit_disk);
+  const auto rlimit = [&](int resource) { return m.inside.rlimits[resource].soft; };  // the table is in their order
+  const auto is_by = [&](Demand d, Mechanism by) { return response_.evidence[static_cast<std::size_t>(d)].mechanism == by; };
+  const bool is_file_size = box_.request->limits[LimitId::file_size] != 0;
+  read_back(Demand::open_files, rlimit(RLIMIT_NOFILE));
+  if (is_file_size) read_back(Demand::file_size, rlimit(RLIMIT_FSIZE));
+  if (!is_file_size && is_by(Demand::disk, Mechanism::rlimit_fsize_each)) read_back(Demand::disk, rlimit(RLIMIT_FSIZE));
+  if (is_by(Demand::memory, Mechanism::rlimit_data)) read_back(Demand::memory, rlimit(RLIMIT_DATA));
+  if (is_by(Demand::processes, Mechanism::rlimit_nproc)) read_back(Demand::processes, rlimit(RLIMIT_NPROC) - 1);
   read_back(Demand::privilege, 1);  // job.cpp has looked
   if (m.inside.seccomp_mode == SECCOMP_MODE_FILTER) read_back(Demand::syscalls, 1);
   if (response_.kind != BoxKind::container)
     for (const Demand d : {Demand::filesystem, Demand::visibility, Demand::network})
       if (d != Demand::network || (box_.request->flags & kHostNetwork) == 0) read_back(d, 1);
-  if (m.rlimit_data != 0) read_back(Demand::memory, m.rlimit_data);
-  if (m.rlimit_processes != 0) read_back(Demand::processes, m.rlimit_processes - 1);
   if (const std::uint64_t wall = box_.request->limits[LimitId::wall]; wall != 0) {
     arm(wall_.get(), response_.deadline_ns = m.at_ns + wall);
     read_back(Demand::wall, wall);  // or arm() has broken off

@@ -34,7 +34,6 @@ struct BoxMessage {
   std::uint64_t at_ns = 0;
   std::uint64_t traced_cpu_ns = 0;      // of all processes of the job
   std::uint64_t setup_cpu_ns = 0;       // ready: CPU that our own set-up took inside the box's cgroup
-  std::uint64_t rlimit_file_size = 0, rlimit_open_files = 0, rlimit_data = 0, rlimit_disk = 0, rlimit_processes = 0;  // ready: read back
   char what[128] = {};
   std::uint64_t step_ns[kStepCount] = {};  // ready: of the steps inside
   Inside inside;                           // ready: read back

@@ -73,6 +73,12 @@ struct Usage {
   std::uint64_t disk_bytes = kUnknown, inodes = kUnknown;  // at the end of the run
 };
 
+inline constexpr std::size_t kRlimitCount = 16;  // sandbox/policy/rlimits.h has the table
+inline constexpr std::uint64_t kNoLimit = ~std::uint64_t{0};
+struct Rlimit {
+  std::uint64_t soft = kNoLimit, hard = kNoLimit;
+};
+
 // Read back inside the box, by the process that became the job. All ones: it did not come to that.
 struct Inside {
   std::uint64_t cap_inheritable = ~0ull, cap_permitted = ~0ull, cap_effective = ~0ull, cap_bounding = ~0ull,
@@ -80,6 +86,7 @@ struct Inside {
   std::uint32_t no_new_privs = 0;
   std::uint32_t seccomp_mode = 0;  // 2 = filter
   std::uint64_t ns_inode[kNsCount] = {};
+  Rlimit rlimits[kRlimitCount];
 };
 
 struct Response {
