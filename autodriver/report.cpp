@@ -267,6 +267,7 @@ std::string report_json(const Outcome& o) {
       {"inodes", or_null(view.inodes)},
       {"output_bytes", o.output_bytes},
       {"output_kept_bytes", o.output_kept_bytes},
+      {"output_sha256", o.output_sha256.empty() ? json::value(nullptr) : json::value(o.output_sha256)},
       {"late_ns", late(r)},
       {"times_s", times(r)},
       {"demands", demands(o)},
