@@ -108,6 +108,7 @@ Fail Box::plan_evidence() {
     if (landlock_version() > 0) met(Demand::filesystem, Mechanism::landlock, Rung::bounded);
   } else {
     for (const ByConstruction& row : kByConstruction) met(row.demand, row.mechanism, row.rung);
+    if ((request_.flags & kLoopback) != 0) met(Demand::network, Mechanism::net_loopback, Rung::exact);
   }
   if (!is_contained() && cgroup_.birthplace() < 0) met(Demand::kill, Mechanism::pid_namespace, Rung::strong);
   if ((request_.flags & kHostNetwork) != 0) met(Demand::network, Mechanism::host_network, Rung::none);

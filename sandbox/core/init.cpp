@@ -14,6 +14,7 @@
 #include "sandbox/core/contained.h"
 #include "sandbox/core/identity.h"
 #include "sandbox/core/job.h"
+#include "sandbox/core/network.h"
 #include "sandbox/core/privilege.h"
 #include "sandbox/core/tracer.h"
 
@@ -69,6 +70,7 @@ Fail set_up(const BoxPlan& plan) {
     if (::unshare(CLONE_NEWCGROUP) != 0) return failed(Step::spawn, "cannot make a cgroup namespace");
   }
   end_step(Step::spawn);
+  if (!is_contained() && (plan.request->flags & kLoopback) != 0) MUST(raise_loopback());
   MUST(is_contained() ? make_home(plan.root) : enter_root(plan.root));
   MUST(close_foreign());
   end_step(Step::root);

@@ -2,6 +2,11 @@
 // Needs root; each test is one or a few runs of well under a second.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <net/if.h>
+#include <netlink/cache.h>
+#include <netlink/route/addr.h>
+#include <netlink/route/link.h>
+#include <netlink/route/route.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -18,6 +23,8 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <set>
+#include <thread>
 #include <sstream>
 #include <thread>
 
@@ -564,6 +571,74 @@ TEST_F(Run, EveryDemandHasARowWithAMechanismAndARung) {
   EXPECT_EQ(done.json.at("privilege").at("seccomp_mode").as_int64(), 2);
 }
 
+// ---- the network
+
+// A server and a client over localhost, and an attempt to leave: what each of them came to.
+constexpr const char* kTalk = R"(
+import errno, socket, sys
+def talk(family, host):
+    try:
+        with socket.socket(family) as server:
+            server.bind((host, 0))
+            server.listen()
+            with socket.create_connection(server.getsockname()[:2], timeout=5) as client:
+                peer = server.accept()[0]
+                peer.sendall(b'hello')
+                return client.recv(5).decode()
+    except OSError as error:
+        return errno.errorcode[error.errno]
+def leave(host):
+    try:
+        socket.create_connection((host, 9), timeout=5)
+        return 'out'
+    except OSError as error:
+        return errno.errorcode[error.errno]
+print(talk(socket.AF_INET, '127.0.0.1'), leave('192.0.2.1'))
+)";
+
+TEST_F(Run, ProgramsTalkOverLocalhostAndNothingLeavesTheBox) {
+  const Done by_default = run({"--stream", "--command", "--", "python3", "-c", kTalk});
+  EXPECT_EQ(by_default.output, "hello ENETUNREACH\n");
+  EXPECT_EQ(by_default.json.at("demands").at("network").at("mechanism"), "network namespace with its own loopback");
+  const Done none = run({"--stream", "--network=none", "--command", "--", "python3", "-c", kTalk});
+  EXPECT_EQ(none.output, "ENETUNREACH ENETUNREACH\n");
+  EXPECT_EQ(none.json.at("demands").at("network").at("mechanism"), "network namespace");
+}
+
+// By libnl, in the namespace of that process: "link lo", "address 127.0.0.1/8", "route dev lo", each once.
+std::set<std::string> network_of(pid_t pid) {
+  std::set<std::string> found;
+  std::thread([&] {  // a thread's network namespace is its own
+    const UniqueFd ns(::open(("/proc/" + std::to_string(pid) + "/ns/net").c_str(), O_RDONLY | O_CLOEXEC));
+    ASSERT_EQ(::setns(ns.get(), CLONE_NEWNET), 0);
+    nl_sock* socket = ::nl_socket_alloc();
+    ASSERT_EQ(::nl_connect(socket, NETLINK_ROUTE), 0);
+    nl_cache *links = nullptr, *addresses = nullptr, *routes = nullptr;
+    ASSERT_EQ(::rtnl_link_alloc_cache(socket, AF_UNSPEC, &links), 0);
+    ASSERT_EQ(::rtnl_addr_alloc_cache(socket, &addresses), 0);
+    ASSERT_EQ(::rtnl_route_alloc_cache(socket, AF_UNSPEC, 0, &routes), 0);
+    char text[64];
+    const auto name = [&](int index) { return std::string(::rtnl_link_i2name(links, index, text, sizeof text)); };
+    for (nl_object* o = ::nl_cache_get_first(links); o != nullptr; o = ::nl_cache_get_next(o)) {
+      auto* link = reinterpret_cast<rtnl_link*>(o);
+      found.insert(std::string("link ") + ::rtnl_link_get_name(link) +
+                   ((::rtnl_link_get_flags(link) & IFF_UP) != 0 ? " up" : " down"));
+    }
+    for (nl_object* o = ::nl_cache_get_first(addresses); o != nullptr; o = ::nl_cache_get_next(o)) {
+      found.insert(std::string("address ") + ::nl_addr2str(::rtnl_addr_get_local(reinterpret_cast<rtnl_addr*>(o)), text, sizeof text));
+    }
+    for (nl_object* o = ::nl_cache_get_first(routes); o != nullptr; o = ::nl_cache_get_next(o)) {
+      auto* route = reinterpret_cast<rtnl_route*>(o);
+      for (int i = 0; i < ::rtnl_route_get_nnexthops(route); ++i) {
+        found.insert("route by " + name(::rtnl_route_nh_get_ifindex(::rtnl_route_nexthop_n(route, i))));
+      }
+    }
+    for (nl_cache* cache : {links, addresses, routes}) ::nl_cache_free(cache);
+    ::nl_socket_free(socket);
+  }).join();
+  return found;
+}
+
 // ---- when somebody is killed
 
 // A job that sleeps, and that can be found from outside by what no other process says.
@@ -613,6 +688,14 @@ class Sleeper {
   pid_t pid_ = -1;
   UniqueFd pidfd_;
 };
+
+TEST_F(Run, TheBoxHasNoInterfaceAddressOrRouteButLoopback) {
+  std::set<std::string> found = network_of(Sleeper({}).pid());
+  EXPECT_EQ(found.count("link lo up") + found.count("address 127.0.0.1/8") + found.count("route by lo"), 3u);
+  found.erase("address ::1");  // where the kernel has IPv6
+  EXPECT_EQ(found.size(), 3u) << ::testing::PrintToString(found);
+  EXPECT_EQ(network_of(Sleeper({"--network=none"}).pid()), std::set<std::string>{"link lo down"});
+}
 
 // The cgroups of a process that are ours, in all hierarchies, with their inode
 // numbers: another run may take the slot, and with it the names, at any time.
