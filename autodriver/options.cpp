@@ -69,6 +69,8 @@ constexpr FlagRow kFlags[] = {
      "more output than --output ends the job with output_limit, instead of being cut in the middle"},
 };
 
+constexpr const char* kNetworkNames[] = {"none", "loopback", "host"};
+
 const char* const kOtherOptions[] = {"network", "image", "require"};
 
 Result<std::uint64_t> parse_amount(LimitUnit unit, std::string_view text) {
@@ -151,6 +153,19 @@ Result<bool> yes_or_no(std::string_view option, std::string_view value, std::str
               "' nor '" + std::string(no) + "'");
 }
 
+Result<> set_network(BoxOptions& options, std::string_view value) {
+  for (std::size_t i = 0; i < std::size(kNetworkNames); ++i) {
+    if (value != kNetworkNames[i]) continue;
+    options.network = static_cast<Network>(i);
+    return {};
+  }
+  if (value.starts_with("allow=")) {
+    return fail("--network: this version cannot allow single networks", "none, loopback or host");
+  }
+  return fail("--network: no network '" + std::string(value) + "'",
+              nearest_hint(value, std::vector<std::string_view>{std::begin(kNetworkNames), std::end(kNetworkNames)}));
+}
+
 const FlagRow* find_flag(std::string_view option) {
   for (const FlagRow& row : kFlags) {
     if (row.option == option) return &row;
@@ -192,7 +207,7 @@ std::optional<Error> tango_number_error(const po::option& parsed) {
 
 Rung required_rung(const BoxOptions& options, Demand demand) {
   if (options.required(demand)) return *options.required(demand);
-  if (demand == Demand::network && options.host_network) return Rung::none;
+  if (demand == Demand::network && options.network == Network::host) return Rung::none;
   // A limit that nobody set needs no mechanism.
   const std::size_t index = static_cast<std::size_t>(demand);
   if (index < kLimitCount && options.limits.value[index] == 0) return Rung::none;
@@ -211,8 +226,7 @@ Result<> set_box_option(BoxOptions& options, std::string_view name, std::string_
   if (const LimitRow* row = find_limit(name)) return set_limit(options.limits, *row, value);
   if (name == "require") return set_require(options, value);
   if (name == "network") {
-    options.host_network = TRY(yes_or_no(name, value, "host", "none"));
-    return {};
+    return set_network(options, value);
   }
   if (const FlagRow* row = find_flag(name)) {
     options.*row->flag = TRY(yes_or_no(name, value, "yes", "no"));
@@ -242,7 +256,8 @@ std::map<std::string, std::string> box_option_map(const BoxOptions& options) {
     const std::uint64_t value = options.limits[row.id];
     if (value != row.default_value) values[row.option] = print_amount(row.unit, value);
   }
-  if (options.host_network) values["network"] = "host";
+  if (options.network != BoxOptions{}.network)
+    values["network"] = kNetworkNames[static_cast<std::size_t>(options.network)];
   for (const FlagRow& row : kFlags)
     if (options.*row.flag) values[row.option] = "yes";
   if (options.image != "default") values["image"] = options.image;
@@ -277,7 +292,8 @@ void declare_box_options(po::options_description& description) {
   }
   const auto text = [](const char* name) { return po::value<std::string>()->value_name(name); };
   description.add_options()                                                                         //
-      ("network", text("none|host"), "own, empty network (default) or the host's")                  //
+      ("network", text("none|loopback|host"),
+       "an empty network, one with the box's own localhost (default), or the host's")  //
       ("image", text("NAME|DIR"), "the system that the job sees; default: this host's, read-only")  //
       ("require", text("DEMAND>=RUNG"),
        "refuse to run with less (rungs: exact strong bounded best_effort none)");

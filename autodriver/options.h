@@ -22,9 +22,15 @@
 
 namespace milonga {
 
+enum class Network : std::uint32_t {
+  none,      // an empty network namespace
+  loopback,  // one with its own loopback interface, by which nothing leaves the box
+  host,      // the host's
+};
+
 struct BoxOptions {
   Limits limits = default_limits();
-  bool host_network = false;
+  Network network = Network::loopback;
   bool process_limit_fatal = false;
   bool output_limit_fatal = false;
   std::string image = "default";              // "default", a name, or a directory (it has a slash)

@@ -36,6 +36,7 @@ Result<> OutputPump::on_readable() {
   const ssize_t n = ::read(pipe_.get(), buffer, sizeof buffer);
   if (n > 0) {
     cap_.append({buffer, static_cast<std::size_t>(n)});
+    hash_.add({buffer, static_cast<std::size_t>(n)});
   } else if (n == 0) {
     pipe_.reset();
   } else if (errno != EAGAIN && errno != EINTR) {

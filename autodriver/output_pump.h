@@ -13,6 +13,7 @@
 #include "autodriver/output_cap.h"
 #include "base/core/unique_fd.h"
 #include "base/result.h"
+#include "base/sha256.h"
 
 namespace milonga {
 
@@ -42,6 +43,7 @@ class OutputPump {
   [[nodiscard]] const std::string& write_error() const { return write_error_; }
   [[nodiscard]] std::uint64_t total() const { return cap_.total(); }
   [[nodiscard]] std::uint64_t kept() const { return cap_.kept(); }
+  [[nodiscard]] std::string sha256() { return hash_.hex(); }  // of all that the job wrote; once, at the end
   [[nodiscard]] bool overflown() const { return cap_.overflown(); }  // more was written than is kept
 
  private:
@@ -52,6 +54,7 @@ class OutputPump {
   Mode mode_;
   std::size_t largest_write_;
   OutputCap cap_;
+  Sha256 hash_;  // of all that was read
   std::size_t written_head_ = 0;  // bytes of the head that are out (live)
   bool finished_ = false;
   std::string header_;

@@ -9,6 +9,7 @@
 
 #include "base/output_file.h"
 #include "base/utf8.h"
+#include "sandbox/policy/rlimits.h"
 
 namespace milonga {
 namespace {
@@ -24,8 +25,8 @@ bool counted(const Response& r, Demand d) {
   return (row(r, d).known & Evidence::kCounter) != 0;
 }
 
-std::optional<std::uint64_t> known(bool is_known, std::uint64_t value) {
-  return is_known ? std::optional(value) : std::nullopt;
+std::optional<std::uint64_t> known(std::uint64_t value) {
+  return value != kUnknown ? std::optional(value) : std::nullopt;
 }
 
 template <class T>
@@ -80,9 +81,10 @@ json::object demand_row(const Evidence& e, std::size_t demand) {
   const bool read_back = (e.known & Evidence::kReadBack) != 0;
   // What is in force: what the kernel says; where it cannot be asked (timers,
   // the output cap), what was set, if there is a mechanism for it at all.
-  const bool effective = unit != Unit::none && (read_back || (requested && e.rung != Rung::none));
+  // A demand without a number is in force (1) or not (0); its read_back can be another fact.
+  const bool effective = requested && (read_back || e.rung != Rung::none);
   return {{"requested", amount(requested, e.requested, unit)},
-          {"effective", amount(effective, read_back ? e.read_back : e.requested, unit)},
+          {"effective", amount(effective, read_back && unit != Unit::none ? e.read_back : e.requested, unit)},
           {"unit", kUnitNames[static_cast<std::size_t>(unit)]},
           {"mechanism", mechanism_name(e.mechanism)},
           {"rung", rung_name(e.rung)},
@@ -112,10 +114,26 @@ json::object times(const Response& r) {
     return at == 0 ? json::value(nullptr) : json::value(static_cast<double>(at - r.began_ns) / kNsPerSecond);
   };
   return {{"started", since(r.started_ns)},
+          {"deadline", since(r.deadline_ns)},
           {"detected_at", since(r.detected_ns)},
           {"kill_sent_at", since(r.kill_sent_ns)},
           {"ended_at", since(r.ended_ns)},
           {"dead_at", since(r.dead_ns)}};
+}
+
+json::object memory(const Usage& u) {
+  const MemorySplit& s = u.at_limit;
+  const json::value split = json::object{{"anon_bytes", or_null(known(s.anon))},
+                                         {"file_bytes", or_null(known(s.file))},
+                                         {"shmem_bytes", or_null(known(s.shmem))},
+                                         {"kernel_bytes", or_null(known(s.kernel))}};
+  return {{"kernel_peak_bytes", or_null(known(u.kernel_peak_bytes))},
+          {"at_limit", s.anon == kUnknown ? json::value(nullptr) : split}};
+}
+
+// How long the box lived on after its wall limit.
+json::value late(const Response& r) {
+  return r.verdict == Verdict::wall_limit ? json::value(r.dead_ns - r.deadline_ns) : json::value(nullptr);
 }
 
 json::value privilege(const Response& r) {
@@ -132,6 +150,23 @@ json::value privilege(const Response& r) {
                       {"cap_ambient", mask(r.inside.cap_ambient)},
                       {"no_new_privs", r.inside.no_new_privs},
                       {"seccomp_mode", r.inside.seccomp_mode}};
+}
+
+json::value rlimits(const Response& r) {
+  if (r.started_ns == 0) return nullptr;
+  const auto limit = [](std::uint64_t value) { return value == kNoLimit ? json::value("unlimited") : json::value(value); };
+  json::object all;
+  for (std::size_t i = 0; i < kRlimitCount; ++i) {
+    const Rlimit& in_force = r.inside.rlimits[i];
+    all[kRlimits[i].name] = json::object{{"soft", limit(in_force.soft)}, {"hard", limit(in_force.hard)}};
+  }
+  return all;
+}
+
+json::object fixed() {
+  json::object all;
+  for (const FixedRow& row : kFixed) all[row.name] = row.how;
+  return all;
 }
 
 json::value namespaces(const Response& r) {
@@ -192,13 +227,13 @@ ReportView view_of(const Outcome& o) {
   if (const auto demand = demand_hit(r)) view.stopped_by = mechanism_name(row(r, *demand).mechanism);
   if (counted(r, Demand::wall))
     view.wall_s = static_cast<double>(row(r, Demand::wall).counter) / kNsPerSecond;
-  if (counted(r, Demand::cpu)) view.cpu_s = static_cast<double>(r.usage.cpu_ns) / kNsPerSecond;
-  view.memory_peak_bytes = known(counted(r, Demand::memory), r.usage.memory_peak_bytes);
-  view.oom_kills = known(counted(r, Demand::memory), r.usage.oom_kills);
-  view.processes_peak = known(r.usage.processes_peak != 0, r.usage.processes_peak);
-  view.forks_refused = known(counted(r, Demand::processes), r.usage.forks_refused);
-  view.disk_bytes = known(counted(r, Demand::disk), r.usage.disk_bytes);
-  view.inodes = known(counted(r, Demand::inodes), r.usage.inodes);
+  if (r.usage.cpu_ns != kUnknown) view.cpu_s = static_cast<double>(r.usage.cpu_ns) / kNsPerSecond;
+  view.memory_peak_bytes = known(r.usage.memory_peak_bytes);
+  view.oom_kills = known(r.usage.oom_kills);
+  view.processes_peak = known(r.usage.processes_peak);
+  view.forks_refused = known(r.usage.forks_refused);
+  view.disk_bytes = known(r.usage.disk_bytes);
+  view.inodes = known(r.usage.inodes);
   view.output_bytes = o.output_bytes;
   view.output_kept_bytes = o.output_kept_bytes;
   view.limits = o.limits;
@@ -208,10 +243,8 @@ ReportView view_of(const Outcome& o) {
 std::string report_json(const Outcome& o) {
   const Response& r = o.response;
   const ReportView view = view_of(o);
-  // The clock of a process is one number, user and system together.
-  const bool is_split = r.evidence[static_cast<std::size_t>(Demand::cpu)].mechanism != Mechanism::ptrace_clocks;
-  const auto cpu_part = [&](std::uint64_t ns) {
-    return view.cpu_s && is_split ? json::value(static_cast<double>(ns) / kNsPerSecond) : json::value(nullptr);
+  const auto seconds = [](std::uint64_t ns) {
+    return ns == kUnknown ? json::value(nullptr) : json::value(static_cast<double>(ns) / kNsPerSecond);
   };
   const bool box = r.dead_ns != 0;  // there was one
   const json::object report = {
@@ -223,18 +256,23 @@ std::string report_json(const Outcome& o) {
       {"stopped_by", or_null(view.stopped_by)},
       {"wall_s", or_null(view.wall_s)},
       {"cpu_s", or_null(view.cpu_s)},
-      {"cpu_user_s", cpu_part(r.usage.cpu_user_ns)},
-      {"cpu_system_s", cpu_part(r.usage.cpu_system_ns)},
+      {"cpu_user_s", seconds(r.usage.cpu_user_ns)},
+      {"cpu_system_s", seconds(r.usage.cpu_system_ns)},
       {"memory_peak_bytes", or_null(view.memory_peak_bytes)},
       {"oom_kills", or_null(view.oom_kills)},
+      {"memory", memory(r.usage)},
       {"processes_peak", or_null(view.processes_peak)},
       {"forks_refused", or_null(view.forks_refused)},
       {"disk_bytes", or_null(view.disk_bytes)},
       {"inodes", or_null(view.inodes)},
       {"output_bytes", o.output_bytes},
       {"output_kept_bytes", o.output_kept_bytes},
+      {"output_sha256", o.output_sha256.empty() ? json::value(nullptr) : json::value(o.output_sha256)},
+      {"late_ns", late(r)},
       {"times_s", times(r)},
       {"demands", demands(o)},
+      {"rlimits", rlimits(r)},
+      {"fixed", fixed()},
       {"privilege", privilege(r)},
       {"namespaces", namespaces(r)},
       {"box", box ? json::value{{"uid", r.uid}, {"kind", kBoxKindNames[static_cast<std::size_t>(r.kind)]}, {"slot", r.slot}} : json::value(nullptr)},

@@ -21,6 +21,7 @@ struct Outcome {
   std::string error;                    // refused, internal_error: instead of the core's shorter text
   std::uint64_t output_bytes = 0;       // written by the job
   std::uint64_t output_kept_bytes = 0;  // of these, handed on
+  std::string output_sha256;            // of all that was written; empty: there was no box
 };
 
 // The demand whose limit ended the run, if one did.

@@ -47,7 +47,8 @@ Result<UniqueFd> build_run_request(const RunPlan& plan) {
   const auto request = std::make_unique<Request>();
   request->flags = (plan.has_input ? kHasInput : 0u) | (plan.has_image ? kHasImage : 0u) |
                    (plan.has_cgroups ? kHasCgroups : 0u) |
-                   (plan.options.host_network ? kHostNetwork : 0u) |
+                   (plan.options.network == Network::host ? kHostNetwork : 0u) |
+                   (plan.options.network == Network::loopback ? kLoopback : 0u) |
                    (plan.options.process_limit_fatal ? kProcessLimitFatal : 0u);
   request->limits = plan.options.limits;
   for (std::size_t i = 0; i < kDemandCount; ++i) {

@@ -221,6 +221,7 @@ void Run::finish_output() {
   finished_ = true;
   outcome_.output_bytes = output_.total();
   outcome_.output_kept_bytes = output_.kept();
+  outcome_.output_sha256 = output_.sha256();
   judge_output();
   if (!outcome_.error.empty()) outcome_.response.verdict = Verdict::internal_error;
   output_.finish(line_.stream ? "" : tango_headline(view_of(outcome_)) + "\n");

@@ -3,10 +3,11 @@
 // Privilege: none.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 
-struct evp_md_ctx_st;  // libcrypto's EVP_MD_CTX
+struct SHA256state_st;  // libcrypto's SHA256_CTX
 
 namespace milonga {
 
@@ -14,14 +15,14 @@ class Sha256 {
  public:
   Sha256();
   ~Sha256();
-  Sha256(const Sha256&) = delete;
-  Sha256& operator=(const Sha256&) = delete;
+  Sha256(Sha256&&) noexcept;
+  Sha256& operator=(Sha256&&) noexcept;
   void add(std::string_view bytes);
   // The digest of all that was added; once.
   std::string hex();
 
  private:
-  evp_md_ctx_st* context_;
+  std::unique_ptr<SHA256state_st> context_;
 };
 
 std::string sha256_hex(std::string_view bytes);

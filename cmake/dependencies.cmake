@@ -17,4 +17,5 @@ find_path(TL_EXPECTED_INCLUDE tl/expected.hpp REQUIRED)         # g++ 12 has no 
 add_library(tl_expected INTERFACE)
 target_include_directories(tl_expected SYSTEM INTERFACE ${TL_EXPECTED_INCLUDE})
 
+pkg_check_modules(libnl REQUIRED IMPORTED_TARGET libnl-route-3.0)  # tests: what is in a box's network namespace
 find_package(GTest REQUIRED)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstring>
 #include <initializer_list>
 
 #include "autodriver/core/supervise.h"
@@ -107,14 +108,18 @@ Fail Box::plan_evidence() {
     if (landlock_version() > 0) met(Demand::filesystem, Mechanism::landlock, Rung::bounded);
   } else {
     for (const ByConstruction& row : kByConstruction) met(row.demand, row.mechanism, row.rung);
+    if ((request_.flags & kLoopback) != 0) met(Demand::network, Mechanism::net_loopback, Rung::exact);
   }
   if (!is_contained() && cgroup_.birthplace() < 0) met(Demand::kill, Mechanism::pid_namespace, Rung::strong);
   if ((request_.flags & kHostNetwork) != 0) met(Demand::network, Mechanism::host_network, Rung::none);
   if (request_.filter_size == 0) met(Demand::syscalls, Mechanism::none, Rung::none);
-  for (std::size_t i = 0; i < kLimitCount; ++i) {
-    if (request_.limits.value[i] == 0) continue;
-    response_.evidence[i].requested = request_.limits.value[i];
-    response_.evidence[i].known |= Evidence::kRequested;
+  for (std::size_t i = 0; i < kDemandCount; ++i) {
+    Evidence& e = response_.evidence[i];
+    // Swap: none is always asked for, 0 bytes. The rest are asked for or not.
+    const bool is_limit = i < kLimitCount;
+    if (is_limit && request_.limits.value[i] == 0) continue;
+    e.requested = is_limit ? request_.limits.value[i] : static_cast<Demand>(i) != Demand::swap && e.rung != Rung::none;
+    e.known |= Evidence::kRequested;
   }
   return is_contained() ? fine() : plan_scratch();
 }
@@ -180,6 +185,8 @@ Fail Box::spawn() {
   MUST(place(kFdOutput, kBoxOutput));
   if ((request_.flags & kHasInput) != 0) MUST(place(kFdInput, kBoxInput));
 
+  std::uint64_t outside[kNsCount] = {};
+  if (!is_contained() && !read_namespaces(outside)) return failed(Step::spawn, "cannot read our own namespaces");
   pid_t pid = -1;
   MUST(is_contained() ? fork_init(pid) : clone_init(pid));
   if (pid == 0) {
@@ -188,6 +195,7 @@ Fail Box::spawn() {
     plan.cgroup = &cgroup_;
     plan.fallbacks = fallbacks_;
     plan.root = {image_.get(), scratch_.get(), response_.uid, response_.uid, request_.work_name};
+    std::memcpy(plan.outside_ns, outside, sizeof outside);
     run_init(plan);
   }
   // Only the box writes there from now on: end of file means that it is gone.
@@ -233,11 +241,13 @@ Fail Box::clone_init(pid_t& pid) {
 // write, init sees the end of the pipe instead.
 Fail Box::watch(Watched& watched) {
   Raised up(CAP_KILL);
-  if (::write(go_.get(), "g", 1) != 1) return failed(Step::spawn, "the box's init is gone");
-  return supervise(watched, response_);
+  if (::write(go_.get(), "g", 1) == 1) return supervise(watched, response_);
+  const Fail fail = failed(Step::spawn, "the box's init is gone");
+  end_box(watched);
+  return fail;
 }
 
-Fail Box::account() {
+void Box::account() {
   Usage& usage = response_.usage;
   cgroup_.account(usage, response_.evidence);
   const auto row = [&](Demand d) -> Evidence& { return response_.evidence[static_cast<std::size_t>(d)]; };
@@ -267,27 +277,30 @@ Fail Box::account() {
   }
   row(Demand::wall).hit = response_.verdict == Verdict::wall_limit;
   row(Demand::cpu).hit = response_.verdict == Verdict::cpu_limit;
-  row(Demand::memory).hit = usage.oom_kills > 0 || response_.verdict == Verdict::memory_limit;
-  return fine();
+  row(Demand::memory).hit = response_.verdict == Verdict::memory_limit;
 }
 
-// The total is exact; user and system are sampled by ticks on v1, so the split
-// is scaled to the total, as getrusage(2) does it.
+// The total is exact; user and system are sampled by ticks, so the split is scaled
+// to the total, as getrusage(2) does it. Without a tick the kernel knows no split.
 void Box::account_cpu(std::uint64_t setup_ns, std::uint64_t traced_ns) {
   const BoxCgroup::Number cpu = fallbacks_.trace_cpu ? BoxCgroup::Number{traced_ns, traced_ns != 0} : cgroup_.cpu_ns();
   if (!cpu.ok) return;
   Usage& usage = response_.usage;
   usage.cpu_ns = cpu.value > setup_ns ? cpu.value - setup_ns : 0;
-  const std::uint64_t sampled = usage.cpu_user_ns + usage.cpu_system_ns;
-  const double user_share = sampled == 0 ? 1.0 : static_cast<double>(usage.cpu_user_ns) / static_cast<double>(sampled);
-  usage.cpu_user_ns = static_cast<std::uint64_t>(static_cast<double>(usage.cpu_ns) * user_share);
-  usage.cpu_system_ns = usage.cpu_ns - usage.cpu_user_ns;
+  const bool is_split = usage.cpu_user_ns != kUnknown && usage.cpu_system_ns != kUnknown;
+  if (const std::uint64_t sampled = usage.cpu_user_ns + usage.cpu_system_ns; is_split && sampled != 0) {
+    const double user_share = static_cast<double>(usage.cpu_user_ns) / static_cast<double>(sampled);
+    usage.cpu_user_ns = static_cast<std::uint64_t>(static_cast<double>(usage.cpu_ns) * user_share);
+    usage.cpu_system_ns = usage.cpu_ns - usage.cpu_user_ns;
+  } else {
+    usage.cpu_user_ns = usage.cpu_system_ns = kUnknown;
+  }
   Evidence& row = response_.evidence[static_cast<std::size_t>(Demand::cpu)];
   row.counter = usage.cpu_ns;
   row.known |= Evidence::kCounter;
 }
 
-Fail Box::run() {
+Fail Box::judge() {
   MUST(prepare());
   MUST(plan_evidence());
   plan_fallbacks();
@@ -299,11 +312,19 @@ Fail Box::run() {
     if (Fail swept = sweep(response_.uid); swept) judged = swept;
     response_.dead_ns = now_ns();
   }
+  if (response_.dead_ns == 0) return judged;
   step_began_ = response_.dead_ns;
-  MUST(account());
+  account();
   account_cpu(watched.setup_cpu_ns, watched.traced_cpu_ns);
   time_step(Step::account);
+  return judged;
+}
+
+// Whatever became of the run, what was made for it goes.
+Fail Box::run() {
+  const Fail judged = judge();
   scratch_.reset();
+  step_began_ = now_ns();
   const Fail removed = cgroup_.remove();
   time_step(Step::remove);
   return judged ? judged : removed;

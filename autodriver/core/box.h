@@ -29,6 +29,7 @@ class Box {
   Fail run();
 
  private:
+  Fail judge();
   Fail prepare();
   void plan_fallbacks();
   Fail plan_evidence();
@@ -38,7 +39,7 @@ class Box {
   Fail clone_init(pid_t& pid);
   Fail fork_init(pid_t& pid);
   Fail watch(Watched& watched);
-  Fail account();
+  void account();
   void account_cpu(std::uint64_t setup_ns, std::uint64_t traced_ns);
   void time_step(Step step);
 

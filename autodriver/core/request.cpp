@@ -13,7 +13,7 @@
 namespace milonga::core {
 namespace {
 
-constexpr std::uint32_t kAllFlags = kHasInput | kHasImage | kHostNetwork | kProcessLimitFatal | kHasCgroups;
+constexpr std::uint32_t kAllFlags = kHasInput | kHasImage | kHostNetwork | kProcessLimitFatal | kHasCgroups | kLoopback;
 
 Fail check_limits(const Limits& limits) {
   for (const LimitRow& row : kLimits) {
@@ -79,6 +79,8 @@ Fail check_request(const Request& r) {
   if (r.op == CoreOp::collect) return fine();
   if (r.op != CoreOp::run) return refused(Step::request, "unknown operation");
   if ((r.flags & ~kAllFlags) != 0) return refused(Step::request, "unknown flag");
+  if ((r.flags & kHostNetwork) != 0 && (r.flags & kLoopback) != 0)
+    return refused(Step::request, "the host's network has its own loopback interface");
   for (const Rung rung : r.require)
     if (rung > Rung::exact) return refused(Step::request, "unknown rung");
   if (r.filter_size > kMaxFilter) return refused(Step::request, "the system call filter is too long");

@@ -32,7 +32,10 @@ struct Watched {
 };
 
 // Returns when the box is dead and its init is reaped. Fills in verdict, times,
-// wait status and what the box told. A Fail: set-up failed inside, or we did.
+// wait status and what the box told. A Fail: set-up failed inside, or we did;
+// then the box has been killed.
 Fail supervise(Watched& box, Response& response);
+
+void end_box(const Watched& box);  // SIGKILL to all of it
 
 }  // namespace milonga::core

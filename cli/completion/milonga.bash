@@ -14,7 +14,7 @@ _milonga() {
   COMPREPLY=()
   case $previous in
     --spool | --report | --publish | --image) return ;; # file names: bash's default
-    --network) mapfile -t COMPREPLY < <(compgen -W 'none host' -- "$current") && return ;;
+    --network) mapfile -t COMPREPLY < <(compgen -W 'none loopback host' -- "$current") && return ;;
   esac
   if [[ $current == -* ]]; then
     local options

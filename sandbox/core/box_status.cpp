@@ -1,6 +1,7 @@
 #include "sandbox/core/box_status.h"
 
 #include <limits.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -24,6 +25,17 @@ void end_step(Step step) {
   const std::uint64_t now = now_ns();
   own_message.step_ns[static_cast<std::size_t>(step)] = now - step_began;
   step_began = now;
+}
+
+bool read_namespaces(std::uint64_t (&inodes)[kNsCount]) {
+  for (std::size_t i = 0; i < kNsCount; ++i) {
+    char path[40];
+    std::snprintf(path, sizeof path, "/proc/self/ns/%s", kNsNames[i]);
+    struct stat st {};
+    if (::stat(path, &st) != 0) return false;
+    inodes[i] = st.st_ino;
+  }
+  return true;
 }
 
 void tell(BoxEvent event) {

@@ -34,7 +34,6 @@ struct BoxMessage {
   std::uint64_t at_ns = 0;
   std::uint64_t traced_cpu_ns = 0;      // of all processes of the job
   std::uint64_t setup_cpu_ns = 0;       // ready: CPU that our own set-up took inside the box's cgroup
-  std::uint64_t rlimit_file_size = 0, rlimit_open_files = 0, rlimit_data = 0, rlimit_disk = 0, rlimit_processes = 0;  // ready: read back
   char what[128] = {};
   std::uint64_t step_ns[kStepCount] = {};  // ready: of the steps inside
   Inside inside;                           // ready: read back
@@ -44,6 +43,9 @@ struct BoxMessage {
 BoxMessage& message();
 void begin_step();
 void end_step(Step step);  // the time since the last call of either belongs to `step`
+
+// Of this process; false if one cannot be read.
+bool read_namespaces(std::uint64_t (&inodes)[kNsCount]);
 
 void tell(BoxEvent event);
 [[noreturn]] void give_up(const Fail& fail);

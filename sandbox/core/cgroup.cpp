@@ -21,6 +21,7 @@ namespace milonga::core {
 namespace {
 
 constexpr std::uint64_t kUnlimited = ~std::uint64_t{0};
+constexpr std::uint64_t kChargeBatch = 256 * 1024;  // the most that a CPU takes at once (MEMCG_CHARGE_BATCH)
 constexpr int kRemoveTries = 2000;  // of 1 ms
 
 Evidence& of(Evidence evidence[], Demand d) { return evidence[static_cast<std::size_t>(d)]; }
@@ -163,11 +164,11 @@ Fail BoxCgroup::limit_memory(std::uint64_t bytes, Evidence evidence[kDemandCount
   e.read_back = in_force;
   e.known |= Evidence::kReadBack;
   e.rung = Rung::exact;
-  MUST(limit_swap(bytes, of(evidence, Demand::swap)));
+  MUST(limit_swap(bytes, in_force, of(evidence, Demand::swap)));
   return watch_oom();
 }
 
-Fail BoxCgroup::limit_swap(std::uint64_t bytes, Evidence& e) {
+Fail BoxCgroup::limit_swap(std::uint64_t bytes, std::uint64_t memory_in_force, Evidence& e) {
   const int dir = group(Controller::memory).dir.get();
   std::uint64_t in_force = kUnlimited;
   if (group(Controller::memory).version == 2) {
@@ -176,7 +177,7 @@ Fail BoxCgroup::limit_swap(std::uint64_t bytes, Evidence& e) {
       e.rung = Rung::exact;
     }
   } else if (write_number(dir, "memory.memsw.limit_in_bytes", bytes) == 0 &&
-             read_number(dir, "memory.memsw.limit_in_bytes", in_force) && in_force <= bytes) {
+             read_number(dir, "memory.memsw.limit_in_bytes", in_force) && in_force >= memory_in_force && in_force <= bytes) {
     e.mechanism = Mechanism::cgroup1_memsw;
     e.rung = Rung::exact;
   } else if (write_number(dir, "memory.swappiness", 0) == 0) {
@@ -190,7 +191,9 @@ Fail BoxCgroup::limit_swap(std::uint64_t bytes, Evidence& e) {
     in_force = 0;
   }
   if (e.rung == Rung::exact) {
-    e.read_back = in_force;
+    // v1 bounds memory and swap together: what is above the memory limit is swap.
+    const bool sum = e.mechanism == Mechanism::cgroup1_memsw;
+    e.read_back = sum ? in_force - memory_in_force : in_force;
     e.known |= Evidence::kReadBack;
   }
   return fine();  // whether the rung will do is for require() to say
@@ -249,8 +252,30 @@ BoxCgroup::Number BoxCgroup::oom_kills() const {
   Number n;
   if (memory.version == 1) n.ok = read_key(memory.dir.get(), "memory.oom_control", "oom_kill", n.value);
   // With oom.group one victim counts twice in oom_kill (seen on 6.1): only zero or not zero means something.
-  if (memory.version == 2) n.ok = read_key(memory.dir.get(), "memory.events", "oom_kill", n.value);
+  if (memory.version == 2) n.ok = read_key(memory.dir.get(), "memory.events.local", "oom_kill", n.value);
   return n;
+}
+
+bool BoxCgroup::memory_ran_out() const {
+  const Group& memory = group(Controller::memory);
+  std::uint64_t peak = 0, limit = kUnlimited;
+  if (memory.version == 2) return read_key(memory.dir.get(), "memory.events.local", "oom", peak) && peak > 0;
+  // Not memory.failcnt: where swap is counted, it is the sum that reaches its limit first, and that has no such count.
+  return read_number(memory.dir.get(), "memory.max_usage_in_bytes", peak) &&
+         read_number(memory.dir.get(), "memory.limit_in_bytes", limit) && peak + kChargeBatch >= limit;
+}
+
+void BoxCgroup::split_memory(MemorySplit& split) const {
+  const int dir = group(Controller::memory).dir.get();
+  const bool v1 = group(Controller::memory).version == 1;
+  MemorySplit now;
+  std::uint64_t cache = 0;  // tmpfs is in there as well
+  if (!read_key(dir, "memory.stat", v1 ? "rss" : "anon", now.anon) || !read_key(dir, "memory.stat", "shmem", now.shmem) ||
+      !read_key(dir, "memory.stat", v1 ? "cache" : "file", cache))
+    return;
+  now.file = cache > now.shmem ? cache - now.shmem : 0;
+  (void)(v1 ? read_number(dir, "memory.kmem.usage_in_bytes", now.kernel) : read_key(dir, "memory.stat", "kernel", now.kernel));
+  split = now;
 }
 
 BoxCgroup::Number BoxCgroup::forks_refused() const {
@@ -271,7 +296,8 @@ void BoxCgroup::account(Usage& usage, Evidence evidence[kDemandCount]) const {
   if (memory.version != 0 && read_number(memory.dir.get(), memory.version == 1 ? "memory.max_usage_in_bytes" : "memory.peak",
                                          usage.memory_peak_bytes))
     counted(Demand::memory, usage.memory_peak_bytes);
-  usage.oom_kills = oom_kills().value;
+  if (const Number n = oom_kills(); n.ok) usage.oom_kills = n.value;
+  if (memory.version == 1) (void)read_number(memory.dir.get(), "memory.kmem.max_usage_in_bytes", usage.kernel_peak_bytes);
   if (pids.version != 0 && read_number(pids.dir.get(), "pids.peak", usage.processes_peak) && usage.processes_peak > 0)
     --usage.processes_peak;  // the box's init
   if (const Number n = forks_refused(); n.ok) {
@@ -288,6 +314,10 @@ void BoxCgroup::account(Usage& usage, Evidence evidence[kDemandCount]) const {
   }
 }
 
+void BoxCgroup::kill() const {
+  if (v2_.valid()) (void)write_text(v2_.get(), "cgroup.kill", "1");
+}
+
 bool BoxCgroup::empty() const {
   std::uint64_t populated = 1;
   return v2_.valid() && read_key(v2_.get(), "cgroup.events", "populated", populated) && populated == 0;
@@ -296,15 +326,16 @@ bool BoxCgroup::empty() const {
 Fail BoxCgroup::remove() {
   oom_event_.reset();
   pids_events_.reset();
+  Fail failure;  // of one hierarchy must not keep the others
   for (std::size_t i = 0; i < kControllerCount; ++i) {
     groups_[i] = {};
-    if (v1_parent_[i].valid()) MUST(remove_leaf(v1_parent_[i].get(), leaf_));
+    if (!v1_parent_[i].valid()) continue;
+    if (Fail fail = remove_leaf(v1_parent_[i].get(), leaf_); fail) failure = fail;
   }
-  if (v2_.valid()) {
-    v2_.reset();
-    MUST(remove_leaf(v2_parent_.get(), leaf_));
-  }
-  return fine();
+  v2_.reset();
+  if (v2_parent_.valid())
+    if (Fail fail = remove_leaf(v2_parent_.get(), leaf_); fail) failure = fail;
+  return failure;
 }
 
 Fail remove_leftover_cgroups(std::uint32_t slot, bool with_parents) {

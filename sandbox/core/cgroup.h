@@ -47,8 +47,7 @@ class BoxCgroup {
   [[nodiscard]] int oom_event() const { return oom_event_.get(); }
   [[nodiscard]] int fork_refused_event() const { return pids_events_.get(); }
   void rearm(bool oom, bool forks) const;
-  // True if an OOM event by itself says that the box is out of memory (v1);
-  // else the counters must be asked.
+  // True if an OOM event is told before the kill (v1); v2 tells of any change of its counters.
   [[nodiscard]] bool oom_event_is_final() const { return group(Controller::memory).version == 1; }
 
   // Counters now. `ok` is false if the kernel would not say.
@@ -57,14 +56,19 @@ class BoxCgroup {
     bool ok = false;
   };
   [[nodiscard]] Number cpu_ns() const;         // user + system of all that ever ran in the box
-  [[nodiscard]] Number oom_kills() const;
+  [[nodiscard]] Number oom_kills() const;              // for whatever reason: the host's memory can run out as well
+  [[nodiscard]] bool memory_ran_out() const;          // by this very box's limit
+  void split_memory(MemorySplit& split) const;
   [[nodiscard]] Number forks_refused() const;
   void account(Usage& usage, Evidence evidence[kDemandCount]) const;
 
   // True when the v2 tree says that no process is left; v1 alone cannot say so at once.
   [[nodiscard]] bool empty() const;
 
-  // Removes the directories. Everything in them must be dead; waits up to two
+  // SIGKILL to all processes, where there is a v2 tree.
+  void kill() const;
+
+  // Removes the directories, as far as they were made. Everything in them must be dead; waits up to two
   // seconds for the kernel to notice.
   Fail remove();
 
@@ -75,7 +79,7 @@ class BoxCgroup {
   };
   [[nodiscard]] const Group& group(Controller c) const { return groups_[static_cast<std::size_t>(c)]; }
   Fail limit_memory(std::uint64_t bytes, Evidence evidence[kDemandCount]);
-  Fail limit_swap(std::uint64_t bytes, Evidence& evidence);
+  Fail limit_swap(std::uint64_t bytes, std::uint64_t memory_in_force, Evidence& evidence);
   Fail watch_oom();
 
   char leaf_[24] = {};

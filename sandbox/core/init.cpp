@@ -14,6 +14,7 @@
 #include "sandbox/core/contained.h"
 #include "sandbox/core/identity.h"
 #include "sandbox/core/job.h"
+#include "sandbox/core/network.h"
 #include "sandbox/core/privilege.h"
 #include "sandbox/core/tracer.h"
 
@@ -28,19 +29,13 @@ Fail close_foreign() {
   return fine();
 }
 
-void read_namespaces() {
-  for (std::size_t i = 0; i < kNsCount; ++i) {
-    char path[40];
-    std::snprintf(path, sizeof path, "/proc/self/ns/%s", kNsNames[i]);
-    struct stat st {};
-    if (::stat(path, &st) == 0) message().inside.ns_inode[i] = st.st_ino;
-  }
-}
-
 // The supervisor's death kills us. If it died before the line above took
 // effect, the pipe has no writer left, and we learn it here.
 Fail tie_to_supervisor() {
-  if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return failed(Step::spawn, "cannot tie the box to its supervisor");
+  int in_force = 0;
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || ::prctl(PR_GET_PDEATHSIG, &in_force, 0, 0, 0) != 0)
+    return failed(Step::identity, "cannot tie the box to its supervisor");
+  if (in_force != SIGKILL) return refused(Step::identity, "the box's death signal does not read back as it was set");
   char go = 0;
   ssize_t n = 0;
   do n = ::read(kBoxGo, &go, 1);
@@ -75,8 +70,8 @@ Fail set_up(const BoxPlan& plan) {
     if (::unshare(CLONE_NEWCGROUP) != 0) return failed(Step::spawn, "cannot make a cgroup namespace");
   }
   end_step(Step::spawn);
+  if (!is_contained() && (plan.request->flags & kLoopback) != 0) MUST(raise_loopback());
   MUST(is_contained() ? make_home(plan.root) : enter_root(plan.root));
-  read_namespaces();
   MUST(close_foreign());
   end_step(Step::root);
   MUST(become(plan.root.uid, plan.root.gid));

@@ -34,6 +34,7 @@ struct BoxPlan {
   const BoxCgroup* cgroup = nullptr;
   Fallbacks fallbacks;
   RootPlan root;
+  std::uint64_t outside_ns[kNsCount] = {};  // the supervisor's namespaces
 };
 
 // Runs in the cloned process, as pid 1 of the box. Never returns.

@@ -1,18 +1,22 @@
 #include "sandbox/core/job.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
+#include <initializer_list>
 #include <iterator>
 
 #include "base/core/clock.h"
@@ -24,42 +28,49 @@
 #include "sandbox/core/privilege.h"
 #include "sandbox/core/tracer.h"
 #include "sandbox/policy/mounts.h"
+#include "sandbox/policy/rlimits.h"
 
 namespace milonga::core {
 namespace {
 
-Fail limit_one(__rlimit_resource resource, std::uint64_t value, std::uint64_t* read_back) {
+// Never above what the caller has; read back.
+Fail limit_one(const RlimitRow& row, std::uint64_t soft, std::uint64_t hard, Rlimit& in_force) {
+  const auto resource = static_cast<__rlimit_resource>(row.resource);
   rlimit now{};
   if (::getrlimit(resource, &now) != 0) return failed(Step::rlimits, "cannot read a resource limit");
-  const rlim_t lowered = value < now.rlim_max ? static_cast<rlim_t>(value) : now.rlim_max;
-  const rlimit wanted{lowered, lowered};
-  if (::setrlimit(resource, &wanted) != 0 || ::getrlimit(resource, &now) != 0 || now.rlim_max != lowered)
+  rlimit wanted = now;
+  if (hard < wanted.rlim_max) wanted.rlim_max = hard;
+  if (soft != kNoLimit) wanted.rlim_cur = soft;
+  if (wanted.rlim_cur > wanted.rlim_max) wanted.rlim_cur = wanted.rlim_max;
+  if (::setrlimit(resource, &wanted) != 0 || ::getrlimit(resource, &now) != 0)
     return failed(Step::rlimits, "cannot lower a resource limit");
-  if (read_back != nullptr) *read_back = now.rlim_cur;
+  if (now.rlim_cur != wanted.rlim_cur || now.rlim_max != wanted.rlim_max)
+    return refused(Step::rlimits, "a resource limit does not read back as it was set");
+  in_force = {now.rlim_cur, now.rlim_max};
   return fine();
 }
 
-Fail lower_rlimits(const Limits& limits) {
-  if (limits[LimitId::file_size] != 0)
-    MUST(limit_one(RLIMIT_FSIZE, limits[LimitId::file_size], &message().rlimit_file_size));
-  MUST(limit_one(RLIMIT_NOFILE, limits[LimitId::open_files], &message().rlimit_open_files));
-  // 1, not 0: a core_pattern that is a pipe starts its handler, as root and
-  // outside of every limit, unless the limit is exactly 1 (core(5), do_coredump()).
-  MUST(limit_one(RLIMIT_CORE, 1, nullptr));
-  // Kernel objects that no cgroup counts ("Demons in the Shared Kernel", CCS 2021).
-  MUST(limit_one(RLIMIT_MSGQUEUE, 819200, nullptr));
-  MUST(limit_one(RLIMIT_SIGPENDING, 4096, nullptr));
-  MUST(limit_one(RLIMIT_MEMLOCK, 8 * kMiB, nullptr));
-  MUST(limit_one(RLIMIT_NICE, 0, nullptr));
-  return limit_one(RLIMIT_RTPRIO, 0, nullptr);
+// What this run has chosen for that resource, or no limit.
+std::uint64_t chosen(int resource, const Limits& limits, const Fallbacks& fallbacks) {
+  const auto or_none = [](std::uint64_t value) { return value == 0 ? kNoLimit : value; };
+  switch (resource) {
+    case RLIMIT_FSIZE:
+      if (is_contained() && limits[LimitId::file_size] == 0) return limits[LimitId::disk];  // what is left of that limit
+      return or_none(limits[LimitId::file_size]);
+    case RLIMIT_NOFILE: return limits[LimitId::open_files];
+    case RLIMIT_DATA: return fallbacks.memory_by_rlimit ? limits[LimitId::memory] : kNoLimit;
+    // One more: the box's init, which is ours.
+    case RLIMIT_NPROC: return fallbacks.processes_by_rlimit ? limits[LimitId::processes] + 1 : kNoLimit;
+    default: return kNoLimit;
+  }
 }
 
-Fail lower_fallbacks(const Limits& limits, const Fallbacks& fallbacks) {
-  if (is_contained() && limits[LimitId::file_size] == 0)  // what is left of the disk limit
-    MUST(limit_one(RLIMIT_FSIZE, limits[LimitId::disk], &message().rlimit_disk));
-  if (fallbacks.memory_by_rlimit) MUST(limit_one(RLIMIT_DATA, limits[LimitId::memory], &message().rlimit_data));
-  // One more: the box's init, which is ours.
-  if (fallbacks.processes_by_rlimit) MUST(limit_one(RLIMIT_NPROC, limits[LimitId::processes] + 1, &message().rlimit_processes));
+Fail lower_rlimits(const Limits& limits, const Fallbacks& fallbacks) {
+  for (std::size_t i = 0; i < kRlimitCount; ++i) {
+    const RlimitRow& row = kRlimits[i];
+    const std::uint64_t value = chosen(row.resource, limits, fallbacks);
+    MUST(limit_one(row, value != kNoLimit ? value : row.soft, value != kNoLimit ? value : row.hard, message().inside.rlimits[i]));
+  }
   return fine();
 }
 
@@ -80,6 +91,25 @@ Fail close_the_network() {
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
   return load(kOnlyUnix, std::size(kOnlyUnix));
+}
+
+// What init has built is what this process, the job's first, has: capabilities, namespaces, root.
+Fail look_around(const BoxPlan& plan) {
+  Inside& in = message().inside;
+  read_capabilities(in);
+  if ((in.cap_inheritable | in.cap_permitted | in.cap_effective | in.cap_bounding | in.cap_ambient) != 0)
+    return refused(Step::identity, "the job has a capability");
+  if (!read_namespaces(in.ns_inode)) return failed(Step::root, "cannot read the box's namespaces");
+  if (is_contained()) return fine();  // namespaces and root are the container's
+  for (const Ns ns : {Ns::mnt, Ns::pid, Ns::net, Ns::ipc, Ns::uts, Ns::cgroup}) {
+    if (ns == Ns::net && (plan.request->flags & kHostNetwork) != 0) continue;
+    const auto i = static_cast<std::size_t>(ns);
+    if (in.ns_inode[i] == plan.outside_ns[i]) return refused(Step::spawn, "a namespace of the box is the host's");
+  }
+  struct statfs fs {};
+  if (::statfs("/", &fs) != 0 || fs.f_type != TMPFS_MAGIC || (fs.f_flags & ST_RDONLY) == 0)
+    return refused(Step::root, "the box's root does not read back as it was made");
+  return fine();
 }
 
 Fail load_filter(const Request& request) {
@@ -124,16 +154,15 @@ Fail become_job(const BoxPlan& plan) {
   for (int sig = 1; sig < NSIG; ++sig)
     if (sig != SIGKILL && sig != SIGSTOP) ::signal(sig, SIG_DFL);  // ignored signals stay ignored over exec
   ::umask(022);
-  if (::setsid() < 0) return failed(Step::exec, "cannot start a session");
+  if (::setsid() != ::getpid()) return failed(Step::exec, "cannot start a session");
   MUST(enter_work_directory(request));
   if ((request.flags & kHasInput) != 0) MUST(unpack_input(kBoxInput));
   end_step(Step::input);
   MUST(wire_descriptors());
-  MUST(lower_rlimits(request.limits));
-  MUST(lower_fallbacks(request.limits, plan.fallbacks));
+  MUST(lower_rlimits(request.limits, plan.fallbacks));
   end_step(Step::rlimits);
   if (plan.fallbacks.landlock) MUST(restrict_files());
-  read_capabilities(message().inside);
+  MUST(look_around(plan));
   if (plan.fallbacks.socket_filter) MUST(close_the_network());
   MUST(load_filter(request));
   end_step(Step::filter);

@@ -46,7 +46,7 @@ Fail drop_to_kept_capabilities() {
   for (int capability : kKeptCapabilities) keep |= bit(capability);
   if ((have.permitted & bit(CAP_SYS_ADMIN)) == 0) {  // root of a container
     set_contained();
-    keep &= ~(bit(CAP_SYS_ADMIN) | bit(CAP_MKNOD));
+    keep &= ~(bit(CAP_SYS_ADMIN) | bit(CAP_MKNOD) | bit(CAP_NET_ADMIN));
   }
   if (is_rootless()) keep |= bit(CAP_SETFCAP);  // who had it may map our 0 onward, user_namespaces(7)
   if ((have.permitted & keep) != keep)

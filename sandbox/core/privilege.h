@@ -17,6 +17,7 @@ namespace milonga::core {
 // What the core may ever raise. Everything else is dropped in its first lines.
 inline constexpr int kKeptCapabilities[] = {
     CAP_SYS_ADMIN,  // namespaces, mounts, pivot_root, host name
+    CAP_NET_ADMIN,  // the loopback interface of the box's own network
     CAP_SETUID,     // become the box's uid
     CAP_SETGID,     // and gid, with no other groups
     CAP_SETPCAP,    // empty the bounding set

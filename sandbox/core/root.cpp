@@ -5,6 +5,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -39,8 +40,12 @@ Fail bind(int dir, const char* name, const char* target, unsigned attributes) {
   if (!tree.valid()) return failed(Step::root, "cannot copy a mount for the box");
   struct mount_attr attr {};
   attr.attr_set = attributes;
-  if (attributes != 0 && ::mount_setattr(tree.get(), "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) != 0)
+  struct statfs fs {};
+  if (attributes != 0 && (::mount_setattr(tree.get(), "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) != 0 ||
+                          ::fstatfs(tree.get(), &fs) != 0))
     return failed(Step::root, "cannot make a mount of the box read-only");
+  if (attributes != 0 && (fs.f_flags & ST_RDONLY) == 0)
+    return refused(Step::root, "a read-only mount of the box does not read back as it was made");
   if (::move_mount(tree.get(), "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) != 0)
     return failed(Step::root, "cannot put a mount into the box");
   return fine();
@@ -229,19 +234,26 @@ Fail start_root() {
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
     return failed(Step::root, "cannot make the mount namespace private");
   // Not nodev: it holds the device nodes. It ends read-only, and the job has no CAP_MKNOD.
+  struct stat below {}, root {};
   if (::chdir(state_dir()) != 0 || ::mount("tmpfs", kMountPoint, "tmpfs", MS_NOSUID | MS_NOEXEC, kRootOptions) != 0)
     return failed(Step::root, "cannot mount the box's root");
-  return ::chdir(kMountPoint) == 0 ? fine() : failed(Step::root, "cannot enter the box's root");
+  if (::stat(".", &below) != 0 || ::chdir(kMountPoint) != 0 || ::stat(".", &root) != 0)
+    return failed(Step::root, "cannot enter the box's root");
+  // Else all that follows would be made in the host's directory.
+  return below.st_dev != root.st_dev ? fine() : refused(Step::root, "the box's root is not where it was mounted");
 }
 
 Fail switch_root() {
   Raised up(CAP_SYS_ADMIN);
+  struct stat ours {}, seen {};
+  if (::stat(".", &ours) != 0) return failed(Step::root, "cannot look at the box's root");
   if (::mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, kProcOptions) != 0)
     return failed(Step::root, "cannot mount /proc in the box");
   // pivot_root(2), "pivot_root(".", ".")": the old root ends on top of the new one, and is taken away.
   if (::syscall(SYS_pivot_root, ".", ".") != 0) return failed(Step::root, "cannot pivot into the box's root");
   if (::umount2(".", MNT_DETACH) != 0) return failed(Step::root, "cannot let go of the host's root");
-  if (::chdir("/") != 0) return failed(Step::root, "cannot change to the box's root");
+  if (::chdir("/") != 0 || ::stat("/", &seen) != 0) return failed(Step::root, "cannot change to the box's root");
+  if (seen.st_dev != ours.st_dev) return refused(Step::root, "the root in sight is not the box's");
   struct mount_attr attr {};
   attr.attr_set = MOUNT_ATTR_RDONLY;
   if (::mount_setattr(AT_FDCWD, "/", 0, &attr, sizeof attr) != 0)

@@ -76,8 +76,9 @@ enum class Mechanism : std::uint32_t {
   landlock,           // and file permissions of a uid of its own
   own_uid,            // alone
   socket_filter,      // no socket but AF_UNIX
+  net_loopback,       // a namespace with nothing but its own loopback interface
 };
-inline constexpr std::size_t kMechanismCount = 33;
+inline constexpr std::size_t kMechanismCount = 34;
 
 inline constexpr const char* kMechanismNames[kMechanismCount] = {
     "none",
@@ -113,6 +114,7 @@ inline constexpr const char* kMechanismNames[kMechanismCount] = {
     "Landlock and a uid of its own",
     "a uid of its own",
     "seccomp filter: AF_UNIX sockets only",
+    "network namespace with its own loopback",
 };
 constexpr const char* mechanism_name(Mechanism m) { return kMechanismNames[static_cast<std::size_t>(m)]; }
 

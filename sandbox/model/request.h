@@ -44,6 +44,7 @@ enum RequestFlag : std::uint32_t {
   kHostNetwork = 1u << 2,       // share the host's network namespace; refused unless allowed to the caller
   kProcessLimitFatal = 1u << 3, // a refused fork ends the run with process_limit
   kHasCgroups = 1u << 4,        // refused with privilege: where the groups of others' jobs go is not the caller's say
+  kLoopback = 1u << 5,          // the box's own network has its loopback interface up
 };
 
 inline constexpr std::uint32_t kRequestMagic = 0x4d4c4751;  // "MLGQ"

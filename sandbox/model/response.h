@@ -54,13 +54,29 @@ inline constexpr const char* kNsNames[kNsCount] = {"mnt", "pid", "net", "ipc", "
 enum class BoxKind : std::uint32_t { root, user_namespace, container };
 inline constexpr const char* kBoxKindNames[] = {"root", "user namespace", "container"};
 
+inline constexpr std::uint64_t kUnknown = ~std::uint64_t{0};
+
+// No kernel tells the split at the peak. At the limit they are the same.
+struct MemorySplit {
+  std::uint64_t anon = kUnknown, file = kUnknown, shmem = kUnknown, kernel = kUnknown;  // bytes
+};
+
+// What the box used; kUnknown where this kernel does not tell.
 struct Usage {
-  std::uint64_t cpu_ns = 0, cpu_user_ns = 0, cpu_system_ns = 0;
-  std::uint64_t memory_peak_bytes = 0;
-  std::uint64_t oom_kills = 0;
-  std::uint64_t processes_peak = 0;  // 0 = this kernel does not tell (pids.peak is new)
-  std::uint64_t forks_refused = 0;
-  std::uint64_t disk_bytes = 0, inodes = 0;  // at the end of the run
+  std::uint64_t cpu_ns = kUnknown, cpu_user_ns = kUnknown, cpu_system_ns = kUnknown;
+  std::uint64_t memory_peak_bytes = kUnknown;
+  std::uint64_t kernel_peak_bytes = kUnknown;      // of these at most for the kernel's own objects; v1 alone tells
+  std::uint64_t oom_kills = kUnknown;
+  MemorySplit at_limit;                            // when the limit was reached last
+  std::uint64_t processes_peak = kUnknown;  // pids.peak is new (Linux 6.1)
+  std::uint64_t forks_refused = kUnknown;
+  std::uint64_t disk_bytes = kUnknown, inodes = kUnknown;  // at the end of the run
+};
+
+inline constexpr std::size_t kRlimitCount = 16;  // sandbox/policy/rlimits.h has the table
+inline constexpr std::uint64_t kNoLimit = ~std::uint64_t{0};
+struct Rlimit {
+  std::uint64_t soft = kNoLimit, hard = kNoLimit;
 };
 
 // Read back inside the box, by the process that became the job. All ones: it did not come to that.
@@ -70,6 +86,7 @@ struct Inside {
   std::uint32_t no_new_privs = 0;
   std::uint32_t seccomp_mode = 0;  // 2 = filter
   std::uint64_t ns_inode[kNsCount] = {};
+  Rlimit rlimits[kRlimitCount];
 };
 
 struct Response {
@@ -88,6 +105,7 @@ struct Response {
   // CLOCK_MONOTONIC, ns; 0 = did not happen
   std::uint64_t began_ns = 0;      // core's first instruction
   std::uint64_t started_ns = 0;    // exec of the command
+  std::uint64_t deadline_ns = 0;   // the wall limit's, as armed
   std::uint64_t detected_ns = 0;   // a limit was seen to be crossed, a cancel arrived
   std::uint64_t kill_sent_ns = 0;
   std::uint64_t ended_ns = 0;      // the command was reaped by the box's init

@@ -54,7 +54,7 @@ TEST(CommandLine, AnEmptyNumberIsZeroWhichIsNoLimit) {
 TEST(CommandLine, DefaultsAreThoseOfTheTable) {
   const CommandLine line = parsed({"lab"});
   for (const LimitRow& row : kLimits) EXPECT_EQ(line.box.limits[row.id], row.default_value) << row.name;
-  EXPECT_FALSE(line.box.host_network);
+  EXPECT_EQ(line.box.network, Network::loopback);
   EXPECT_EQ(line.box.image, "default");
 }
 
@@ -83,7 +83,8 @@ TEST(CommandLine, EachMistakeIsOneLineThatSaysWhatWhereAndHowToFixIt) {
       {{"--memory=12Q", "lab"}, "--memory: '12Q' is not a size (write bytes, or a number with K, M or G)"},
       {{"--wall-time=0.0001", "lab"}, "--wall-time: 0.0001 is out of range (from 0.001 to 604800 seconds"},
       {{"--pids=1", "lab"}, "--pids: 1 is out of range (from 2 to 1000000"},
-      {{"--network=lo", "lab"}, "--network: 'lo' is neither 'host' nor 'none'"},
+      {{"--network=loop", "lab"}, "--network: no network 'loop' (one of: none, loopback, host)"},
+      {{"--network=allow=10.0.0.0/8", "lab"}, "--network: this version cannot allow single networks (none, loopback or host)"},
       {{"--require=memry>=exact", "lab"}, "no demand 'memry' (did you mean 'memory'?)"},
       {{"--require=memory>=exakt", "lab"}, "no rung 'exakt' (did you mean 'exact'?)"},
       {{"--require=memory", "lab"}, "'memory' is not DEMAND>=RUNG (for example memory>=exact;"},

@@ -29,7 +29,17 @@ Outcome full_run(Verdict verdict, int wait_status) {
   r.started_ns = 1'500'000'000;
   r.ended_ns = 3'000'000'000;
   r.dead_ns = 3'250'000'000;
-  r.usage = {700'000'000, 500'000'000, 200'000'000, 4096, 1, 9, 2, 8192, 5};
+  r.usage = {.cpu_ns = 700'000'000,
+             .cpu_user_ns = 500'000'000,
+             .cpu_system_ns = 200'000'000,
+             .memory_peak_bytes = 4096,
+             .kernel_peak_bytes = 512,
+             .oom_kills = 1,
+             .at_limit = {1024, 1024, 1024, 512},
+             .processes_peak = 9,
+             .forks_refused = 2,
+             .disk_bytes = 8192,
+             .inodes = 5};
   r.step_ns[0] = 1500;
   o.limits = default_limits();
   o.limits[LimitId::wall] = 2'500'000'000;

@@ -2,6 +2,11 @@
 // Needs root; each test is one or a few runs of well under a second.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <net/if.h>
+#include <netlink/cache.h>
+#include <netlink/route/addr.h>
+#include <netlink/route/link.h>
+#include <netlink/route/route.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -18,11 +23,14 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <set>
+#include <thread>
 #include <sstream>
 #include <thread>
 
 #include "autodriver/report_view.h"
 #include "base/core/unique_fd.h"
+#include "base/sha256.h"
 #include "tests/autodriver/schema.h"
 
 namespace milonga {
@@ -166,6 +174,16 @@ class Run : public ::testing::Test {
     return run(options);
   }
 
+  // Runs consumer.cpp's program.
+  Done consumer(Words what, Words options = {}) {
+    const std::string directory = lab("true");
+    fs::copy_file(CONSUMER, root_ / "lab/consumer", fs::copy_options::overwrite_existing);
+    options.insert(options.begin(), directory);
+    for (const char* word : {"--command", "--", "./consumer"}) options.emplace_back(word);
+    options.insert(options.end(), what.begin(), what.end());
+    return run(options);
+  }
+
   fs::path root_;
 };
 
@@ -198,6 +216,24 @@ TEST_F(Run, OutOfTimeIsExitTwo) {
   EXPECT_EQ(done.report.verdict, Verdict::wall_limit);
   EXPECT_EQ(done.report.stopped_by, "timerfd");
   EXPECT_GE(*done.report.wall_s, 0.2);
+}
+
+TEST_F(Run, AKillIsAtMost10MsLateAndTheReportSaysHowLate) {
+  // By the supervisor's own clock; best of three, for the machine may be busy.
+  std::int64_t best_ns = 1'000'000'000;
+  for (int attempt = 0; attempt < 3 && best_ns > 10'000'000; ++attempt) {
+    const Done done = shell("sleep 60", {"-t", "0.1"});
+    const auto at = [&](const char* name) { return done.json.at("times_s").at(name).as_double(); };
+    EXPECT_NEAR(at("deadline") - at("started"), 0.1, 1e-9);
+    EXPECT_LE(at("deadline"), at("detected_at"));
+    EXPECT_LE(at("detected_at"), at("kill_sent_at"));
+    EXPECT_LE(at("kill_sent_at"), at("dead_at"));
+    const std::int64_t late_ns = done.json.at("late_ns").to_number<std::int64_t>();
+    EXPECT_NEAR(static_cast<double>(late_ns) / 1e9, at("dead_at") - at("deadline"), 1e-6);
+    best_ns = std::min(best_ns, late_ns);
+  }
+  EXPECT_LE(best_ns, 10'000'000);
+  EXPECT_TRUE(shell("true", {"-t", "5"}).json.at("late_ns").is_null());
 }
 
 TEST_F(Run, EachLimitHasItsVerdictItsMechanismAndItsSentence) {
@@ -253,6 +289,89 @@ TEST_F(Run, RefusedForksAreCountedAndNotFatal) {
   EXPECT_GT(done.report.forks_refused.value_or(0), 0u);
 }
 
+TEST_F(Run, CpuTimeIsExactHoweverTheProcessesHideIt) {
+  for (const std::string how : {"plain", "double-fork", "ignored-children"}) {
+    const Done done = consumer({"cpu", how, "150"});
+    // Each process says what the kernel counted for it until just before its end.
+    double truth = 0;
+    int processes = 0;
+    std::istringstream lines(done.output);
+    for (std::string word; lines >> word;) {
+      if (word != "cpu_ns") continue;
+      lines >> word;
+      truth += std::stod(word) / 1e9;
+      ++processes;
+    }
+    EXPECT_EQ(processes, how == "plain" ? 1 : how == "double-fork" ? 5 : 3) << done.output;
+    EXPECT_NEAR(*done.report.cpu_s, truth, 0.005) << how;
+    const auto part = [&](const char* name) { return done.json.at(name).as_double(); };
+    EXPECT_NEAR(part("cpu_user_s") + part("cpu_system_s"), *done.report.cpu_s, 1e-6);
+  }
+}
+
+TEST_F(Run, EveryRefusedProcessAndThreadIsCounted) {
+  for (const char* kind : {"forks", "threads"}) {
+    // Of 8 the job is one, and 7 of its 20 succeed.
+    const Done done = consumer({kind, "20"}, {"--pids=8"});
+    EXPECT_NE(done.output.find("refused 13\n"), std::string::npos) << kind << done.output;
+    EXPECT_EQ(done.report.forks_refused, 13u) << kind;
+    EXPECT_TRUE(done.json.at("demands").at("processes").at("hit").as_bool());
+    if (done.report.processes_peak) {
+      EXPECT_EQ(*done.report.processes_peak, 8u) << kind;
+    }
+  }
+}
+
+TEST_F(Run, AtTheMemoryLimitTheReportSaysWhatTheMemoryConsistedOf) {
+  // The kernel does not wait for the supervisor to look before it kills: then the report says nothing.
+  boost::json::value split;
+  Done full;
+  for (int attempt = 0; attempt < 10 && !split.is_object(); ++attempt) {
+    full = consumer({"memory", "100"}, {"--memory=32M"});
+    EXPECT_EQ(full.report.verdict, Verdict::memory_limit);
+    split = full.json.at("memory").at("at_limit");
+  }
+  ASSERT_TRUE(split.is_object()) << full.json;
+  double sum = 0;
+  for (const char* part : {"anon_bytes", "file_bytes", "shmem_bytes", "kernel_bytes"}) sum += split.at(part).to_number<double>();
+  EXPECT_NEAR(sum, 32.0 * kMiB, 2.0 * kMiB) << split;
+  EXPECT_GT(split.at("shmem_bytes").to_number<std::uint64_t>(), 24 * kMiB) << "it fills the file first: " << split;
+
+  const Done other = consumer({"memory", "16"}, {"--memory=32M"});
+  EXPECT_EQ(other.report.verdict, Verdict::ok) << "an earlier run's lack of memory is not this one's";
+  EXPECT_EQ(other.report.oom_kills, 0u);
+  EXPECT_TRUE(other.json.at("memory").at("at_limit").is_null());
+}
+
+TEST_F(Run, AKillByTheJobItselfIsNoLackOfMemory) {
+  const Done done = shell("kill -KILL $$");
+  EXPECT_EQ(done.report.verdict, Verdict::signaled);
+  EXPECT_EQ(done.report.signal, "SIGKILL");
+  EXPECT_FALSE(done.json.at("demands").at("memory").at("hit").as_bool());
+}
+
+TEST_F(Run, WhatNoCgroupCountsIsBoundedOrRefused) {
+  const std::string directory = lab("true");
+  fs::copy_file(MILONGA_SOURCE_DIR "/tests/autodriver/objects.py", root_ / "lab/objects.py");
+  const Done done = run({directory, "--stream", "--open-files=4096", "--command", "--", "python3", "objects.py"});
+  const auto got = boost::json::parse(done.output);
+  const auto count = [&](const char* name) { return got.at(name).to_number<int>(); };
+  EXPECT_EQ(count("ptys"), 16) << got;
+  EXPECT_EQ(count("locked_mib"), 8) << got;
+  EXPECT_LT(count("message_queues"), 30) << "819200 bytes: " << got;
+  for (const char* name : {"keyctl", "add_key", "nicer", "real_time", "higher_core_limit"}) {
+    EXPECT_TRUE(got.at(name) == "EPERM" || got.at(name) == "EACCES" || got.at(name) == "ENOSYS") << name << got;
+  }
+  EXPECT_EQ(got.at("core_files"), "EFBIG") << "no core file: " << got;
+  const auto& limits = done.json.at("rlimits");
+  EXPECT_EQ(limits.at("core").at("soft").to_number<int>(), 1) << "0 would not stop a core_pattern that is a pipe";
+  EXPECT_EQ(limits.at("core").at("hard").to_number<int>(), 1);
+  EXPECT_EQ(limits.at("stack").at("soft").to_number<int>(), 8 << 20);
+  EXPECT_EQ(limits.at("nofile").at("hard").to_number<int>(), 4096);
+  EXPECT_LE(limits.at("sigpending").at("hard").to_number<int>(), 4096);
+  EXPECT_EQ(count("timers"), limits.at("sigpending").at("soft").to_number<int>()) << got;
+}
+
 TEST_F(Run, LongOutputKeepsHeadAndTailAndTheLastLineStaysLast) {
   const Done done = shell("seq 1 100000; echo '{\"scores\": {\"a\": 1}}'", {"-o", "1000"});
   EXPECT_EQ(done.output.size(), 37u + 1000u + 29u);
@@ -260,6 +379,9 @@ TEST_F(Run, LongOutputKeepsHeadAndTailAndTheLastLineStaysLast) {
   EXPECT_TRUE(done.output.ends_with("\n{\"scores\": {\"a\": 1}}\n"));
   EXPECT_GT(*done.report.output_bytes, 500'000u);
   EXPECT_EQ(*done.report.output_kept_bytes, 1000u);
+  std::string all;
+  for (int n = 1; n <= 100000; ++n) all += std::to_string(n) + "\n";
+  EXPECT_EQ(done.json.at("output_sha256").as_string(), sha256_hex(all + "{\"scores\": {\"a\": 1}}\n")) << "what was dropped included";
 }
 
 TEST_F(Run, OutputWithinItsLimitIsNotFatalAndAnEarlierLimitStands) {
@@ -415,14 +537,106 @@ TEST_F(Run, ADemandThatThisHostCannotMeetIsRefused) {
   EXPECT_NE(done.errors.find("network"), std::string::npos) << done.errors;
 }
 
+TEST_F(Run, EffectiveIsWhatTheKernelMadeOfTheNumber) {
+  const Done done = shell("true", {"--memory=16777217", "--disk=1048577", "--file-size=1000"});
+  const auto number = [&](const char* demand, const char* field) {
+    return done.json.at("demands").at(demand).at(field).to_number<std::uint64_t>();
+  };
+  EXPECT_EQ(number("memory", "requested"), 16777217u);
+  EXPECT_EQ(number("memory", "effective"), 16777216u) << "whole pages, rounded down";
+  EXPECT_EQ(number("disk", "requested"), 1048577u);
+  EXPECT_EQ(number("disk", "effective"), 1048576u + 4096) << "whole pages, rounded up";
+  EXPECT_EQ(number("file_size", "effective"), 1000u);
+}
+
 TEST_F(Run, EveryDemandHasARowWithAMechanismAndARung) {
   const Done done = shell("true", {"-t", "5", "--cpu-time=5"});
   for (const auto& [name, row] : done.json.at("demands").as_object()) {
     EXPECT_NE(row.at("mechanism").as_string(), "none") << name;
     EXPECT_NE(row.at("rung").as_string(), "none") << name;
+    EXPECT_FALSE(row.at("hit").as_bool()) << name;
+    // What was asked is in force, and the kernel said so itself where it can be asked.
+    const bool is_asked = name != "file_size";
+    EXPECT_EQ(row.at("requested").is_null(), !is_asked) << name;
+    EXPECT_EQ(row.at("effective"), row.at("requested")) << name << ": " << row;
+    const bool is_read_back = name != "cpu" && name != "output" && is_asked;
+    EXPECT_EQ(row.at("read_back").is_null(), !is_read_back) << name << ": " << row;
+    if (name != "kill" && is_read_back) {
+      EXPECT_EQ(row.at("read_back"), row.at("effective")) << name << ": " << row;
+    }
   }
+  EXPECT_EQ(done.json.at("demands").at("swap").at("effective").to_number<int>(), 0);
+  EXPECT_EQ(done.json.at("demands").at("kill").at("read_back").to_number<int>(), 0) << "processes left";
   EXPECT_EQ(done.json.at("privilege").at("cap_bounding").as_string(), "0x0");
   EXPECT_EQ(done.json.at("privilege").at("seccomp_mode").as_int64(), 2);
+}
+
+// ---- the network
+
+// A server and a client over localhost, and an attempt to leave: what each of them came to.
+constexpr const char* kTalk = R"(
+import errno, socket, sys
+def talk(family, host):
+    try:
+        with socket.socket(family) as server:
+            server.bind((host, 0))
+            server.listen()
+            with socket.create_connection(server.getsockname()[:2], timeout=5) as client:
+                peer = server.accept()[0]
+                peer.sendall(b'hello')
+                return client.recv(5).decode()
+    except OSError as error:
+        return errno.errorcode[error.errno]
+def leave(host):
+    try:
+        socket.create_connection((host, 9), timeout=5)
+        return 'out'
+    except OSError as error:
+        return errno.errorcode[error.errno]
+print(talk(socket.AF_INET, '127.0.0.1'), leave('192.0.2.1'))
+)";
+
+TEST_F(Run, ProgramsTalkOverLocalhostAndNothingLeavesTheBox) {
+  const Done by_default = run({"--stream", "--command", "--", "python3", "-c", kTalk});
+  EXPECT_EQ(by_default.output, "hello ENETUNREACH\n");
+  EXPECT_EQ(by_default.json.at("demands").at("network").at("mechanism"), "network namespace with its own loopback");
+  const Done none = run({"--stream", "--network=none", "--command", "--", "python3", "-c", kTalk});
+  EXPECT_EQ(none.output, "ENETUNREACH ENETUNREACH\n");
+  EXPECT_EQ(none.json.at("demands").at("network").at("mechanism"), "network namespace");
+}
+
+// By libnl, in the namespace of that process: "link lo", "address 127.0.0.1/8", "route dev lo", each once.
+std::set<std::string> network_of(pid_t pid) {
+  std::set<std::string> found;
+  std::thread([&] {  // a thread's network namespace is its own
+    const UniqueFd ns(::open(("/proc/" + std::to_string(pid) + "/ns/net").c_str(), O_RDONLY | O_CLOEXEC));
+    ASSERT_EQ(::setns(ns.get(), CLONE_NEWNET), 0);
+    nl_sock* socket = ::nl_socket_alloc();
+    ASSERT_EQ(::nl_connect(socket, NETLINK_ROUTE), 0);
+    nl_cache *links = nullptr, *addresses = nullptr, *routes = nullptr;
+    ASSERT_EQ(::rtnl_link_alloc_cache(socket, AF_UNSPEC, &links), 0);
+    ASSERT_EQ(::rtnl_addr_alloc_cache(socket, &addresses), 0);
+    ASSERT_EQ(::rtnl_route_alloc_cache(socket, AF_UNSPEC, 0, &routes), 0);
+    char text[64];
+    const auto name = [&](int index) { return std::string(::rtnl_link_i2name(links, index, text, sizeof text)); };
+    for (nl_object* o = ::nl_cache_get_first(links); o != nullptr; o = ::nl_cache_get_next(o)) {
+      auto* link = reinterpret_cast<rtnl_link*>(o);
+      found.insert(std::string("link ") + ::rtnl_link_get_name(link) +
+                   ((::rtnl_link_get_flags(link) & IFF_UP) != 0 ? " up" : " down"));
+    }
+    for (nl_object* o = ::nl_cache_get_first(addresses); o != nullptr; o = ::nl_cache_get_next(o)) {
+      found.insert(std::string("address ") + ::nl_addr2str(::rtnl_addr_get_local(reinterpret_cast<rtnl_addr*>(o)), text, sizeof text));
+    }
+    for (nl_object* o = ::nl_cache_get_first(routes); o != nullptr; o = ::nl_cache_get_next(o)) {
+      auto* route = reinterpret_cast<rtnl_route*>(o);
+      for (int i = 0; i < ::rtnl_route_get_nnexthops(route); ++i) {
+        found.insert("route by " + name(::rtnl_route_nh_get_ifindex(::rtnl_route_nexthop_n(route, i))));
+      }
+    }
+    for (nl_cache* cache : {links, addresses, routes}) ::nl_cache_free(cache);
+    ::nl_socket_free(socket);
+  }).join();
+  return found;
 }
 
 // ---- when somebody is killed
@@ -474,6 +688,14 @@ class Sleeper {
   pid_t pid_ = -1;
   UniqueFd pidfd_;
 };
+
+TEST_F(Run, TheBoxHasNoInterfaceAddressOrRouteButLoopback) {
+  std::set<std::string> found = network_of(Sleeper({}).pid());
+  EXPECT_EQ(found.count("link lo up") + found.count("address 127.0.0.1/8") + found.count("route by lo"), 3u);
+  found.erase("address ::1");  // where the kernel has IPv6
+  EXPECT_EQ(found.size(), 3u) << ::testing::PrintToString(found);
+  EXPECT_EQ(network_of(Sleeper({"--network=none"}).pid()), std::set<std::string>{"link lo down"});
+}
 
 // The cgroups of a process that are ours, in all hierarchies, with their inode
 // numbers: another run may take the slot, and with it the names, at any time.
