@@ -1,7 +1,6 @@
 # Program: Python's asyncio: a server and 100 clients on loopback, subprocesses, signals
 # Demand: network
 # Expect: ok
-# Open: the loopback interface of a box is down
 # Prints: ^100 echoes, subprocess said hello$
 # Needs: python3
 import asyncio

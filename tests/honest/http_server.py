@@ -1,7 +1,6 @@
 # Program: a web server of the standard library and a client of it
 # Demand: network
 # Expect: ok
-# Open: the loopback interface of a box is down
 # Prints: ^200 the page$
 # Needs: python3
 import http.server

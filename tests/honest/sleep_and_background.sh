@@ -1,7 +1,6 @@
 # Program: a test that starts a server in the background, waits for it and leaves it running
 # Demand: kill
 # Expect: ok
-# Open: the loopback interface of a box is down
 # Prints: ^answered$
 # Evidence: wall_s <= 10
 # Needs: python3

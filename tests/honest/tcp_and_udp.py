@@ -1,7 +1,6 @@
 # Program: TCP and UDP on loopback, IPv4 and IPv6, select, options, a port refused
 # Demand: network
 # Expect: ok
-# Open: the loopback interface of a box is down
 # Prints: ^tcp4 udp4 tcp6 refused$
 # Needs: python3
 import select
