@@ -106,6 +106,7 @@ Fail Box::plan_evidence() {
     for (const ByConstruction& row : kContained) met(row.demand, row.mechanism, row.rung);
     if (has_no_network()) met(Demand::network, Mechanism::container_network, Rung::exact);
     if (landlock_version() > 0) met(Demand::filesystem, Mechanism::landlock, Rung::bounded);
+    if (landlock_version() >= kLandlockScopes) met(Demand::visibility, Mechanism::landlock, Rung::strong);
   } else {
     for (const ByConstruction& row : kByConstruction) met(row.demand, row.mechanism, row.rung);
     if ((request_.flags & kLoopback) != 0) met(Demand::network, Mechanism::net_loopback, Rung::exact);
@@ -151,7 +152,9 @@ void Box::plan_fallbacks() {
   // Tracing costs the job its own debuggers: only where somebody asks for the limit or the number.
   const Rung cpu = request_.require[static_cast<std::size_t>(Demand::cpu)];
   if (request_.limits[LimitId::cpu] != 0 || cpu >= Rung::strong || is_contained())
-    fallbacks_.trace_cpu = without(Demand::cpu, Mechanism::ptrace_clocks, Rung::strong);
+    // A job that can signal the box's init can stop the one that counts.
+    fallbacks_.trace_cpu = without(Demand::cpu, Mechanism::ptrace_clocks,
+                                   is_contained() && landlock_version() < kLandlockScopes ? Rung::bounded : Rung::strong);
   fallbacks_.memory_by_rlimit = without(Demand::memory, Mechanism::rlimit_data, Rung::bounded);
   fallbacks_.processes_by_rlimit = without(Demand::processes, Mechanism::rlimit_nproc, Rung::strong);
   if (!is_contained()) return;

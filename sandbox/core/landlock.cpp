@@ -45,8 +45,8 @@ int landlock_version() {
 Fail restrict_files() {
   const int version = landlock_version();
   const std::uint64_t all = all_rights(version);
-  Ruleset attributes{all, 0, version >= 6 ? kScopeAbstractSockets | kScopeSignals : 0};
-  const std::size_t size = version >= 6 ? sizeof attributes : version >= 4 ? 16 : 8;
+  Ruleset attributes{all, 0, version >= kLandlockScopes ? kScopeAbstractSockets | kScopeSignals : 0};
+  const std::size_t size = version >= kLandlockScopes ? sizeof attributes : version >= 4 ? 16 : 8;
   UniqueFd ruleset(static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, size, 0)));
   if (!ruleset.valid()) return failed(Step::filter, "cannot make a Landlock ruleset");
   constexpr std::uint64_t kOfFiles = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_READ_FILE;

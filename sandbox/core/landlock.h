@@ -9,6 +9,9 @@
 
 namespace milonga::core {
 
+// From this version on a job cannot signal what is not in its Landlock domain, the box's init above all.
+inline constexpr int kLandlockScopes = 6;
+
 // The kernel's Landlock version; 0: none, or the container does not let us ask.
 int landlock_version();
 

@@ -181,6 +181,20 @@ def killed_core():
 
 
 @case
+def out_of_reach():
+    """The box's init, which counts and kills, has the job's uid: Landlock keeps signals from it."""
+    with open(f"{LAB}/attack.py", "w", encoding="utf-8") as f:
+        f.write("import os, signal\n"
+                "for pid in [os.getppid()] + [int(p) for p in os.listdir('/proc') if p.isdigit()]:\n"
+                "  for s in (signal.SIGSTOP, signal.SIGKILL):\n"
+                "    try:\n      if pid != os.getpid() and pid not in MINE: os.kill(pid, s); print('REACHED', pid, s)\n"
+                "    except OSError: pass\nprint('still here')\n".replace("MINE", "{os.getppid()}"))
+    code, out, err, r = graded("python3 attack.py")
+    assert r["verdict"] == "ok" and "still here" in out and "REACHED" not in out, (r["verdict"], out)
+    assert r["demands"]["visibility"]["rung"] == "strong", r["demands"]["visibility"]
+
+
+@case
 def stopped():
     """docker stop: pid 1 ends the job and says so, well inside the ten seconds."""
     makefile("all:\n\t@echo started; sleep 600\n")
