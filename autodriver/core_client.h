@@ -26,6 +26,9 @@ struct CoreDescriptors {
   std::array<int, 4> cgroups = {-1, -1, -1, -1};  // delegation.h
 };
 
+// Whether an answer is of our format, and each name in it one that there is.
+bool is_sound(const Response& response);
+
 class CoreClient {
  public:
   // Whether the core will have privilege: by our own uid, or its setuid bit, if that counts here.
