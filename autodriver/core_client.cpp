@@ -105,6 +105,10 @@ bool CoreClient::is_privileged() {
          ::prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0;
 }
 
+Result<std::string> CoreClient::program() {
+  return find_core();
+}
+
 Result<CoreClient> CoreClient::start(const CoreDescriptors& descriptors) {
   const std::string path = TRY(find_core());
   int pair[2];

@@ -34,7 +34,9 @@ class CoreClient {
   // Whether the core will have privilege: by our own uid, or its setuid bit, if that counts here.
   static bool is_privileged();
 
-  // Starts the core that lies beside this program, or in ../libexec/milonga.
+  // The core that will be started: it lies beside this program, or in ../libexec/milonga.
+  static Result<std::string> program();
+
   static Result<CoreClient> start(const CoreDescriptors& descriptors);
 
   CoreClient(CoreClient&& other) noexcept;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "autodriver/certificate.h"
 #include "autodriver/report_view.h"
 #include "base/core/unique_fd.h"
 #include "base/result.h"
@@ -21,6 +22,7 @@ struct Outcome {
   std::string error;                    // refused, internal_error: instead of the core's shorter text
   std::uint64_t output_bytes = 0;       // written by the job
   std::uint64_t output_kept_bytes = 0;  // of these, handed on
+  std::optional<SelftestMark> selftest;  // of this host, these programs and boxes of this kind
 };
 
 // The demand whose limit ended the run, if one did.
