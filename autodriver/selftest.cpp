@@ -82,7 +82,6 @@ struct Arguments {
   bool json = false, help = false;
   std::string certificate;
   BoxOptions box;
-  std::vector<std::string> required;  // as given, for the boxes
 };
 
 Result<Arguments> parse(const std::vector<std::string>& words) {
@@ -106,7 +105,6 @@ Result<Arguments> parse(const std::vector<std::string>& words) {
       arguments.certificate = value;
     } else if (name == "--require") {
       TRY(set_box_option(arguments.box, "require", value));
-      arguments.required.push_back("--require=" + value);
     } else {
       return fail("selftest: no option '" + words[i] + "'", "see autodriver selftest --help");
     }
@@ -238,7 +236,7 @@ std::string text_in(int fd) {
   return text;
 }
 
-Result<Ran> run_box(const Trial& trial, const Outside& outside, const std::vector<std::string>& required) {
+Result<Ran> run_box(const Trial& trial, const Outside& outside) {
   const UniqueFd output(::memfd_create("output", MFD_CLOEXEC)), messages(::memfd_create("messages", MFD_CLOEXEC));
   std::vector<std::string> words = {"/proc/self/exe", "--stream", "--report", outside.report()};
   std::error_code error;
@@ -249,7 +247,8 @@ Result<Ran> run_box(const Trial& trial, const Outside& outside, const std::vecto
     std::erase_if(words, [&](const std::string& word) { return word.starts_with(option.substr(0, option.find('=') + 1)); });
     words.push_back(option);
   }
-  words.insert(words.end(), required.begin(), required.end());
+  // What is promised is judged here, each demand for itself: one that is weak must not hide the others.
+  for (const char* demand : kDemandNames) words.push_back(std::string("--require=") + demand + ">=none");
   words.insert(words.end(), {outside.job(), "--command", "--", "./autodriver", "selftest", "--attempt", demand_name(trial.demand)});
   const auto planted = outside.planted().words();
   words.insert(words.end(), planted.begin(), planted.end());
@@ -297,7 +296,7 @@ bool is_in_force(const json::object& evidence) {
 
 std::string problem_of(const Trial& trial, const Ran& ran, const Row& row, const json::object& evidence, const Outside& outside) {
   const bool is_strong = rung_number(row.rung) >= static_cast<int>(Rung::strong);
-  if (rung_number(row.rung) < rung_number(row.required)) return "the rung is lower than promised";
+  if (rung_number(row.rung) < rung_number(row.required)) return "the rung is lower than promised: " + row.required;
   if (const std::string line = line_with(ran.output, "ESCAPED "); !line.empty()) return line;
   if (const std::string line = line_with(ran.output, "SEEN "); is_strong && !line.empty()) return line;
   const bool right = std::find(trial.verdicts.begin(), trial.verdicts.end(), ran.verdict) != trial.verdicts.end();
@@ -403,7 +402,7 @@ Result<int> try_all(const Arguments& arguments) {
   std::vector<Row> rows;
   for (const Trial& trial : all) {
     if (::isatty(STDERR_FILENO) != 0) std::fprintf(stderr, "[%2zu/%zu] %s...\033[K\r", rows.size() + 1, all.size(), trial.tries);
-    rows.push_back(judge(trial, TRY(run_box(trial, outside, arguments.required)), outside, arguments.box));
+    rows.push_back(judge(trial, TRY(run_box(trial, outside)), outside, arguments.box));
     if (!arguments.json) print_row(rows.back(), rows.size(), all.size());
   }
   const json::object certificate = certificate_of(rows);
