@@ -88,12 +88,25 @@ Result<pid_t> spawn(const std::string& path, const MovedUp& descriptors) {
 
 }  // namespace
 
+bool is_sound(const Response& r) {
+  const auto is_below = [](auto value, std::size_t count) { return static_cast<std::size_t>(value) < count; };
+  for (const Evidence& e : r.evidence) {
+    if (!is_below(e.mechanism, kMechanismCount) || !is_below(e.rung, std::size(kRungNames))) return false;
+  }
+  return r.magic == kResponseMagic && r.version == 1 && is_below(r.verdict, kVerdictCount) &&
+         is_below(r.failed_step, kStepCount) && is_below(r.kind, std::size(kBoxKindNames));
+}
+
 bool CoreClient::is_privileged() {
   if (::geteuid() == 0) return true;
   const auto path = find_core();
   struct stat st {};
   return path && ::stat(path->c_str(), &st) == 0 && st.st_uid == 0 && (st.st_mode & S_ISUID) != 0 &&
          ::prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0;
+}
+
+Result<std::string> CoreClient::program() {
+  return find_core();
 }
 
 Result<CoreClient> CoreClient::start(const CoreDescriptors& descriptors) {
@@ -126,8 +139,7 @@ Result<Response> CoreClient::receive() {
   const ssize_t n = ::recv(socket_.get(), &response, sizeof response, 0);
   if (n < 0) return fail_errno("receive autodriver-core's answer", "");
   if (n == 0) return fail("autodriver-core ended without an answer (" + reap() + ")");
-  if (n != static_cast<ssize_t>(sizeof response) || response.magic != kResponseMagic ||
-      response.version != 1) {
+  if (n != static_cast<ssize_t>(sizeof response) || !is_sound(response)) {
     return fail("autodriver-core's answer has another format", "install both programs again, of one version");
   }
   return response;
@@ -140,7 +152,10 @@ std::string CoreClient::reap() {
   while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
   }
   pid_ = -1;
-  if (WIFSIGNALED(status)) return std::string("killed by SIG") + ::sigabbrev_np(WTERMSIG(status));
+  if (WIFSIGNALED(status)) {
+    const char* name = ::sigabbrev_np(WTERMSIG(status));  // none of a real-time signal
+    return name != nullptr ? std::string("killed by SIG") + name : "killed by signal " + std::to_string(WTERMSIG(status));
+  }
   return "exit status " + std::to_string(WEXITSTATUS(status));
 }
 

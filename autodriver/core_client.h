@@ -26,12 +26,17 @@ struct CoreDescriptors {
   std::array<int, 4> cgroups = {-1, -1, -1, -1};  // delegation.h
 };
 
+// Whether an answer is of our format, and each name in it one that there is.
+bool is_sound(const Response& response);
+
 class CoreClient {
  public:
   // Whether the core will have privilege: by our own uid, or its setuid bit, if that counts here.
   static bool is_privileged();
 
-  // Starts the core that lies beside this program, or in ../libexec/milonga.
+  // The core that will be started: it lies beside this program, or in ../libexec/milonga.
+  static Result<std::string> program();
+
   static Result<CoreClient> start(const CoreDescriptors& descriptors);
 
   CoreClient(CoreClient&& other) noexcept;

@@ -12,10 +12,12 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstring>
 
 #include "autodriver/command_line.h"
 #include "autodriver/report.h"
 #include "autodriver/run.h"
+#include "autodriver/selftest.h"
 
 namespace milonga {
 namespace {
@@ -46,6 +48,8 @@ int run(const CommandLine& line) {
   if (!line.report_file.empty()) report = ReportFile::prepare(line.report_file);
   if (!report) return complain(report.error().line(), 3);
   RunResult result = run_job(line);
+  const Response& answer = result.outcome.response;
+  if (!line.report_file.empty() && answer.dead_ns != 0) result.outcome.selftest = find_selftest(answer.kind);
   if (!result.complaint.empty()) complain(result.complaint, 0);
   if (line.report_file.empty()) return result.exit_code;
   const Result<> written = report->write(result.outcome);
@@ -63,6 +67,7 @@ int collect_garbage() {
 int main(int argc, char** argv) {
   using namespace milonga;
   open_standard_descriptors();
+  if (argc > 1 && std::strcmp(argv[1], "selftest") == 0) return selftest({argv + 2, argv + argc});
   const auto line = parse_command_line({argv + (argc > 0 ? 1 : 0), argv + argc});
   if (!line) return complain(line.error().line(), 1);
   switch (line->action) {

@@ -277,6 +277,7 @@ std::string report_json(const Outcome& o) {
       {"namespaces", namespaces(r)},
       {"box", box ? json::value{{"uid", r.uid}, {"kind", kBoxKindNames[static_cast<std::size_t>(r.kind)]}, {"slot", r.slot}} : json::value(nullptr)},
       {"steps_us", steps(r)},
+      {"selftest", o.selftest ? json::value{{"date", o.selftest->date}, {"passed", o.selftest->passed}} : json::value(nullptr)},
       {"autodriver", {{"version", MILONGA_VERSION}}},
   };
   return json::serialize(report) + "\n";

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "autodriver/certificate.h"
 #include "autodriver/report_view.h"
 #include "base/core/unique_fd.h"
 #include "base/result.h"
@@ -22,6 +23,7 @@ struct Outcome {
   std::uint64_t output_bytes = 0;       // written by the job
   std::uint64_t output_kept_bytes = 0;  // of these, handed on
   std::string output_sha256;            // of all that was written; empty: there was no box
+  std::optional<SelftestMark> selftest;  // of this host, these programs and boxes of this kind
 };
 
 // The demand whose limit ended the run, if one did.

@@ -2,7 +2,7 @@
 # linking `milonga_flags` (all of ours do, through milonga_library/_program).
 
 option(MILONGA_WERROR "Warnings are errors (on in CI and in every preset)" OFF)
-set(MILONGA_SANITIZE "" CACHE STRING "'' | address | thread")
+set(MILONGA_SANITIZE "" CACHE STRING "'' | address | thread | fuzzer (needs clang)")
 
 add_library(milonga_flags INTERFACE)
 target_include_directories(milonga_flags INTERFACE ${CMAKE_SOURCE_DIR})
@@ -20,8 +20,12 @@ if(MILONGA_SANITIZE STREQUAL "address")
 elseif(MILONGA_SANITIZE STREQUAL "thread")
   target_compile_options(milonga_flags INTERFACE -fsanitize=thread -fno-omit-frame-pointer)
   target_link_options(milonga_flags INTERFACE -fsanitize=thread)
+elseif(MILONGA_SANITIZE STREQUAL "fuzzer")
+  target_compile_options(milonga_flags INTERFACE -Wno-gnu-statement-expression
+    -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(milonga_flags INTERFACE -fsanitize=address,undefined)
 elseif(NOT MILONGA_SANITIZE STREQUAL "")
-  message(FATAL_ERROR "MILONGA_SANITIZE: '${MILONGA_SANITIZE}' is not '', 'address' or 'thread'")
+  message(FATAL_ERROR "MILONGA_SANITIZE: '${MILONGA_SANITIZE}' is not '', 'address', 'thread' or 'fuzzer'")
 elseif(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
   # _FORTIFY_SOURCE needs optimisation, and the sanitizers have checks of their own.
   target_compile_options(milonga_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)

@@ -88,6 +88,15 @@ class Expression {
     while (left && take("+")) left = combine(*left, product(), '+');
     return left;
   }
+  // An expression within one: not so deep that the stack would not do.
+  std::optional<Value> nested() {
+    constexpr int kDeepest = 16;
+    if (depth_ == kDeepest) return {};
+    ++depth_;
+    auto value = sum();
+    --depth_;
+    return value;
+  }
   std::optional<Value> product() {
     auto left = postfix();
     while (left && take("*")) left = combine(*left, postfix(), '*');
@@ -149,8 +158,9 @@ class Expression {
   std::optional<Value> list() {
     List items;
     while (!take("]")) {
-      auto item = sum();
-      if (!item) return {};
+      auto item = nested();
+      // No lists of lists: a few lines of A = [A, A] would fill the memory.
+      if (!item || std::holds_alternative<List>(*item)) return {};
       items.push_back(std::move(*item));
       if (!take(",") && !take("]")) return {};
       if (text_[at_ - 1] == ']') break;
@@ -158,10 +168,10 @@ class Expression {
     return Value(std::move(items));
   }
   std::optional<Value> getenv_call() {
-    const auto variable = sum();
+    const auto variable = nested();
     const auto* key = variable ? std::get_if<std::string>(&*variable) : nullptr;
     std::optional<Value> fallback = Value();
-    if (take(",")) fallback = sum();
+    if (take(",")) fallback = nested();
     if (key == nullptr || !take(")")) return {};
     if (const char* set = std::getenv(key->c_str())) return Value(std::string(set));
     return fallback;
@@ -181,6 +191,7 @@ class Expression {
   std::string_view text_;
   const Constants& known_;
   std::size_t at_ = 0;
+  int depth_ = 0;
 };
 
 // Without its comment.

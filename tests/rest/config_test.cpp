@@ -72,6 +72,15 @@ TEST(TangoConfig, WhatItUsesMustBePlain) {
     EXPECT_FALSE(read_tango_config(text)) << text;
 }
 
+TEST(TangoConfig, NeitherNestingNorDoublingTakesTheProgramDown) {
+  std::string doubled = "A = [1]\n";
+  for (int i = 0; i < 40; ++i) doubled += "A = [A, A]\n";
+  std::string nested, calls;
+  for (int i = 0; i < 200'000; ++i) (nested += '[', calls += "os.getenv(");
+  for (const std::string& text : {doubled, "A = " + nested + "\n", "A = " + calls + "\n"}) EXPECT_TRUE(read_tango_config(text));
+  EXPECT_FALSE(read_tango_config("PORT = " + calls + "\n"));
+}
+
 class Keys : public testing::Test {
  protected:
   void SetUp() override {
