@@ -73,10 +73,23 @@ Fail set_up(const BoxPlan& plan) {
   read_namespaces();
   MUST(close_foreign());
   end_step(Step::root);
-  MUST(become(plan.root.uid, plan.root.gid));
-  MUST(tie_to_supervisor());  // last: a change of ids clears the death signal, PR_SET_PDEATHSIG(2const)
+  MUST(tie_to_supervisor());
   end_step(Step::identity);
   return fine();
+}
+
+Fail start_job(const BoxPlan& plan) {
+  begin_step();
+  MUST(become(plan.root.uid, plan.root.gid));
+  end_step(Step::identity);
+  return become_job(*plan.request);
+}
+
+// init keeps uid 0, without a capability: with the job's uid it would be the job's to starve (sched_setscheduler(2),
+// setpriority(2)) or to limit (prlimit(2)), and so would be the box's death, for which init must run.
+Fail rest() {
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failed(Step::identity, "cannot set no_new_privs");
+  return drop_all_capabilities();
 }
 
 }  // namespace
@@ -86,7 +99,8 @@ void run_init(const BoxPlan& plan) {
   message().setup_cpu_ns = now_ns(CLOCK_PROCESS_CPUTIME_ID);
   const pid_t job = ::fork();
   if (job < 0) give_up(failed(Step::spawn, "cannot fork the job's process"));
-  if (job == 0) give_up(become_job(*plan.request));  // returns only if it failed
+  if (job == 0) give_up(start_job(plan));  // returns only if it failed
+  if (Fail fail = rest(); fail) give_up(fail);
   ::close_range(kBoxOutput, kBoxInput, 0);
   reap_until_the_end(job);
 }
