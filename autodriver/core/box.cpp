@@ -163,8 +163,10 @@ Fail Box::spawn() {
 // write, init sees the end of the pipe instead.
 Fail Box::watch(Watched& watched) {
   Raised up(CAP_KILL);
-  if (::write(go_.get(), "g", 1) != 1) return failed(Step::spawn, "the box's init is gone");
-  return supervise(watched, response_);
+  (void)!::write(go_.get(), "g", 1);  // EPIPE: init has given up, and has said why
+  const Fail fail = supervise(watched, response_);
+  (void)::syscall(SYS_pidfd_send_signal, init_.get(), SIGKILL, nullptr, 0);  // dead already, unless we failed
+  return fail;
 }
 
 Fail Box::account() {
@@ -217,7 +219,7 @@ void Box::account_cpu(std::uint64_t setup_ns) {
   row.known |= Evidence::kCounter;
 }
 
-Fail Box::run() {
+Fail Box::judge() {
   MUST(prepare());
   MUST(plan_evidence());
   MUST(check_required());
@@ -228,6 +230,11 @@ Fail Box::run() {
   MUST(account());
   account_cpu(watched.setup_cpu_ns);
   time_step(Step::account);
+  return judged;
+}
+
+Fail Box::run() {
+  const Fail judged = judge();
   scratch_.reset();
   const Fail removed = cgroup_.remove();
   time_step(Step::remove);

@@ -28,6 +28,7 @@ class Box {
   Fail run();
 
  private:
+  Fail judge();
   Fail prepare();
   Fail plan_evidence();
   Fail check_required();
