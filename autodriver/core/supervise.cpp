@@ -97,6 +97,10 @@ void Watch::on_status() {
   }
   if (m.event == BoxEvent::ready) on_ready(m);
   if (m.event == BoxEvent::ended) on_ended(m);
+  if (m.event == BoxEvent::filtered) {
+    response_.inside = m.inside;
+    response_.step_ns[static_cast<std::size_t>(Step::filter)] = m.step_ns[static_cast<std::size_t>(Step::filter)];
+  }
   if (m.event == BoxEvent::failed && !inside_) {
     std::memcpy(inside_what_, m.what, sizeof inside_what_ - 1);
     inside_ = {inside_what_, m.step, m.error};

@@ -101,13 +101,14 @@ Fail become_job(const Request& request) {
   MUST(lower_rlimits(request.limits));
   end_step(Step::rlimits);
   read_capabilities(message().inside);
-  MUST(load_filter(request));
-  end_step(Step::filter);
   const char* argv[kMaxArgs + 1];
   const char* envp[kMaxArgs + 1];
   split_strings(request, argv, envp);
   message().setup_cpu_ns += now_ns(CLOCK_PROCESS_CPUTIME_ID);
-  tell(BoxEvent::ready);
+  tell(BoxEvent::ready);  // before the filter, which is the caller's: this starts the clocks
+  MUST(load_filter(request));
+  end_step(Step::filter);
+  tell(BoxEvent::filtered);
   environ = const_cast<char**>(envp);  // execvp searches the PATH of the job's environment, in the box
   ::execvp(argv[0], const_cast<char* const*>(argv));
   return failed(Step::exec, "cannot execute the command");
