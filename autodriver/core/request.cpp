@@ -46,15 +46,7 @@ bool is_open(int fd) { return ::fcntl(fd, F_GETFD) >= 0; }
 
 Fail check_descriptors(const Request& r) {
   struct stat st {};
-  int type = 0;
-  socklen_t size = sizeof type;
-  if (::getsockopt(kFdControl, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_SEQPACKET)
-    return refused(Step::request, "descriptor 4 is not the control socket");
-  // Of a pair, without a name: a service that trusts uid 0 must not get our answer as a message of root's.
-  sockaddr_un peer{};
-  size = sizeof peer;
-  if (::getpeername(kFdControl, reinterpret_cast<sockaddr*>(&peer), &size) != 0 || size != sizeof peer.sun_family)
-    return refused(Step::request, "the control socket leads to a service");
+  if (!has_owner()) return refused(Step::request, "descriptor 4 is not the control socket, one of a pair");
   if (r.op == CoreOp::collect) return fine();
   if (::fstat(kFdOutput, &st) != 0 || !S_ISFIFO(st.st_mode))
     return refused(Step::request, "descriptor 5 is not the output pipe");
@@ -62,6 +54,9 @@ Fail check_descriptors(const Request& r) {
     return refused(Step::request, "descriptor 6 is not the input pipe");
   if ((r.flags & kHasImage) != 0 && (::fstat(kFdImage, &st) != 0 || !S_ISDIR(st.st_mode)))
     return refused(Step::request, "descriptor 7 is not the image's directory");
+  // The box's user is one of the others, as below a chroot; and O_PATH takes no permission of the caller's.
+  if ((r.flags & kHasImage) != 0 && (st.st_mode & 05) != 05)
+    return refused(Step::request, "the image's directory is closed to others (chmod o+rx)");
   if (((r.flags & kHasInput) == 0 && is_open(kFdInput)) || ((r.flags & kHasImage) == 0 && is_open(kFdImage)))
     return refused(Step::request, "a descriptor was passed that the request does not name");
   for (int fd = kFdCgroupV2; fd <= kFdLast && (r.flags & kHasCgroups) == 0; ++fd)
@@ -72,6 +67,15 @@ Fail check_descriptors(const Request& r) {
 }
 
 }  // namespace
+
+bool has_owner() {
+  int type = 0;
+  socklen_t size = sizeof type;
+  if (::getsockopt(kFdControl, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_SEQPACKET) return false;
+  sockaddr_un peer{};
+  size = sizeof peer;
+  return ::getpeername(kFdControl, reinterpret_cast<sockaddr*>(&peer), &size) == 0 && size == sizeof peer.sun_family;
+}
 
 Fail check_request(const Request& r) {
   if (r.magic != kRequestMagic || r.version != kProtocolVersion)

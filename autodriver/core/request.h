@@ -14,6 +14,10 @@ namespace milonga::core {
 // change between check and use), a wrong size, or any field out of its range.
 Fail read_request(Request& request);
 
+// Whether the control socket is one of a pair, without a name: a service that
+// trusts uid 0 must not get our answer as a message of root's.
+bool has_owner();
+
 // Pure: the checks of every field.
 Fail check_request(const Request& request);
 

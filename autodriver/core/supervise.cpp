@@ -32,6 +32,7 @@ class Watch {
   Fail open_timers();
   void on_status();
   void on_ready(const BoxMessage& m);
+  void on_filtered(const BoxMessage& m);
   void on_ended(const BoxMessage& m);
   void on_control();
   void on_cpu_timer();
@@ -109,9 +110,8 @@ void Watch::on_ready(const BoxMessage& m) {
   if (is_file_size) read_back(Demand::file_size, rlimit(RLIMIT_FSIZE));
   if (!is_file_size && is_by(Demand::disk, Mechanism::rlimit_fsize_each)) read_back(Demand::disk, rlimit(RLIMIT_FSIZE));
   if (is_by(Demand::memory, Mechanism::rlimit_data)) read_back(Demand::memory, rlimit(RLIMIT_DATA));
-  if (is_by(Demand::processes, Mechanism::rlimit_nproc)) read_back(Demand::processes, rlimit(RLIMIT_NPROC) - 1);
+  if (is_by(Demand::processes, Mechanism::rlimit_nproc)) read_back(Demand::processes, rlimit(RLIMIT_NPROC));
   read_back(Demand::privilege, 1);  // job.cpp has looked
-  if (m.inside.seccomp_mode == SECCOMP_MODE_FILTER) read_back(Demand::syscalls, 1);
   if (response_.kind != BoxKind::container)
     for (const Demand d : {Demand::filesystem, Demand::visibility, Demand::network})
       if (d != Demand::network || (box_.request->flags & kHostNetwork) == 0) read_back(d, 1);
@@ -120,6 +120,15 @@ void Watch::on_ready(const BoxMessage& m) {
     read_back(Demand::wall, wall);  // or arm() has broken off
   }
   if (box_.request->limits[LimitId::cpu] != 0 && box_.cgroup->cpu_ns().ok) on_cpu_timer();
+}
+
+void Watch::on_filtered(const BoxMessage& m) {
+  response_.inside = m.inside;
+  response_.step_ns[static_cast<std::size_t>(Step::filter)] = m.step_ns[static_cast<std::size_t>(Step::filter)];
+  Evidence& e = response_.evidence[static_cast<std::size_t>(Demand::syscalls)];
+  if (m.inside.seccomp_mode != SECCOMP_MODE_FILTER) return;
+  e.read_back = 1;
+  e.known |= Evidence::kReadBack;
 }
 
 void Watch::on_status() {
@@ -134,6 +143,7 @@ void Watch::on_status() {
   if (m.traced_cpu_ns != 0) box_.traced_cpu_ns = m.traced_cpu_ns;
   if (m.event == BoxEvent::cpu_limit) stop(Verdict::cpu_limit);
   if (m.event == BoxEvent::ended) on_ended(m);
+  if (m.event == BoxEvent::filtered) on_filtered(m);
   if (m.event == BoxEvent::failed && !inside_) {
     std::memcpy(inside_what_, m.what, sizeof inside_what_ - 1);
     inside_ = {inside_what_, m.step, m.error};

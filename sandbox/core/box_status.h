@@ -20,9 +20,10 @@ enum BoxFd : int {
 
 enum class BoxEvent : std::uint32_t {
   failed = 1,  // set-up failed: step, error, what
-  ready = 2,   // set-up is done, exec follows
-  ended = 3,   // the command has ended: wait_status, traced_cpu_ns
-  cpu_limit = 4,  // where init counts: traced_cpu_ns reached the limit
+  ready = 2,   // set-up is done, the filter and exec follow
+  filtered = 3,  // the filter is loaded; a filter of the caller's can swallow this word
+  ended = 4,   // the command has ended: wait_status, traced_cpu_ns
+  cpu_limit = 5,  // where init counts: traced_cpu_ns reached the limit
 };
 
 // One message of the status pipe; smaller than PIPE_BUF, so writes are atomic.

@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -74,10 +75,41 @@ Fail set_up(const BoxPlan& plan) {
   MUST(is_contained() ? make_home(plan.root) : enter_root(plan.root));
   MUST(close_foreign());
   end_step(Step::root);
-  MUST(become(plan.root.uid, plan.root.gid));
-  MUST(tie_to_supervisor());  // last: a change of ids clears the death signal, PR_SET_PDEATHSIG(2const)
+  MUST(tie_to_supervisor());
   end_step(Step::identity);
   return fine();
+}
+
+// While both have the same ids, and the job no more capabilities than init (ptrace(2), access mode). The job's process
+// waits in a stop; become() makes it undumpable again.
+Fail wait_to_be_seized() {
+  return ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0 && ::raise(SIGSTOP) == 0 ? fine()
+                                                                          : failed(Step::identity, "cannot wait to be counted");
+}
+
+Fail seize(pid_t job) {
+  int status = 0;
+  const bool done = ::waitpid(job, &status, WUNTRACED) == job && WIFSTOPPED(status) &&
+                    ::ptrace(PTRACE_SEIZE, job, nullptr, kTraceOptions) == 0 && ::kill(job, SIGCONT) == 0;
+  return done ? fine() : failed(Step::identity, "cannot trace the job to count its CPU time");
+}
+
+Fail start_job(const BoxPlan& plan) {
+  begin_step();
+  if (plan.fallbacks.trace_cpu) {
+    MUST(wait_to_be_seized());
+    message().setup_cpu_ns = 0;  // the tracer counts from the exec on
+  }
+  MUST(become(plan.root.uid, plan.root.gid));
+  end_step(Step::identity);
+  return become_job(plan);
+}
+
+// init keeps uid 0, without a capability: with the job's uid it would be the job's to starve (sched_setscheduler(2),
+// setpriority(2)) or to limit (prlimit(2)), and so would be the box's death, for which init must run.
+Fail rest() {
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failed(Step::identity, "cannot set no_new_privs");
+  return drop_all_capabilities();
 }
 
 }  // namespace
@@ -87,7 +119,10 @@ void run_init(const BoxPlan& plan) {
   message().setup_cpu_ns = now_ns(CLOCK_PROCESS_CPUTIME_ID);
   const pid_t job = ::fork();
   if (job < 0) give_up(failed(Step::spawn, "cannot fork the job's process"));
-  if (job == 0) give_up(become_job(plan));  // returns only if it failed
+  if (job == 0) give_up(start_job(plan));  // returns only if it failed
+  if (plan.fallbacks.trace_cpu)
+    if (Fail fail = seize(job); fail) give_up(fail);
+  if (Fail fail = rest(); fail) give_up(fail);
   ::close_range(kBoxOutput, kBoxInput, 0);
   if (!plan.fallbacks.trace_cpu) reap_until_the_end(job);
   if (Fail fail = trace_to_the_end(job, plan.request->limits[LimitId::cpu], message().wait_status); fail) give_up(fail);

@@ -1,13 +1,13 @@
 // The inside of a box: its init (pid 1) and the process that becomes the job.
 //
-//   supervisor ──clone3──▶ init: join cgroup, root, ids ──fork──▶ job: files, rlimits, filter, exec
+//   supervisor ──clone3──▶ init: join cgroup, root ──fork──▶ job: ids, files, rlimits, filter, exec
 //
 // init dies with the supervisor (PR_SET_PDEATHSIG), and the kernel kills the
 // whole pid namespace with init; so nothing of the box can outlive either.
 // init reaps, and when the command has ended it reports and exits, which ends
 // everything that the command left behind.
 //
-// Privilege: root until become(), then job.
+// Privilege: root; after the fork, init has no capability, and the process of the job has become() the job.
 #pragma once
 
 #include <cstdint>

@@ -59,8 +59,7 @@ std::uint64_t chosen(int resource, const Limits& limits, const Fallbacks& fallba
       return or_none(limits[LimitId::file_size]);
     case RLIMIT_NOFILE: return limits[LimitId::open_files];
     case RLIMIT_DATA: return fallbacks.memory_by_rlimit ? limits[LimitId::memory] : kNoLimit;
-    // One more: the box's init, which is ours.
-    case RLIMIT_NPROC: return fallbacks.processes_by_rlimit ? limits[LimitId::processes] + 1 : kNoLimit;
+    case RLIMIT_NPROC: return fallbacks.processes_by_rlimit ? limits[LimitId::processes] : kNoLimit;
     default: return kNoLimit;
   }
 }
@@ -163,18 +162,15 @@ Fail become_job(const BoxPlan& plan) {
   end_step(Step::rlimits);
   if (plan.fallbacks.landlock) MUST(restrict_files());
   MUST(look_around(plan));
-  if (plan.fallbacks.socket_filter) MUST(close_the_network());
-  MUST(load_filter(request));
-  end_step(Step::filter);
   const char* argv[kMaxArgs + 1];
   const char* envp[kMaxArgs + 1];
   split_strings(request, argv, envp);
-  message().setup_cpu_ns += now_ns(CLOCK_PROCESS_CPUTIME_ID);
-  if (plan.fallbacks.trace_cpu) {
-    MUST(wait_for_tracer());
-    message().setup_cpu_ns = 0;  // the tracer starts counting here
-  }
-  tell(BoxEvent::ready);
+  if (!plan.fallbacks.trace_cpu) message().setup_cpu_ns += now_ns(CLOCK_PROCESS_CPUTIME_ID);
+  tell(BoxEvent::ready);  // before the filters, one of which is the caller's: this starts the clocks
+  if (plan.fallbacks.socket_filter) MUST(close_the_network());
+  MUST(load_filter(request));
+  end_step(Step::filter);
+  tell(BoxEvent::filtered);
   environ = const_cast<char**>(envp);  // execvp searches the PATH of the job's environment, in the box
   ::execvp(argv[0], const_cast<char* const*>(argv));
   return failed(Step::exec, "cannot execute the command");

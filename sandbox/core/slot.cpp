@@ -30,7 +30,7 @@ namespace {
 
 // The directory, made if need be, and proven to be one that only root can change.
 Fail own_directory(int parent, const char* name, UniqueFd& dir) {
-  if (::mkdirat(parent, name, 0755) != 0 && errno != EEXIST)
+  if (::mkdirat(parent, name, 0700) != 0 && errno != EEXIST)
     return failed(Step::slot, "cannot create the state directory (/run/milonga)");
   dir.reset(::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   struct stat st {};
@@ -48,7 +48,8 @@ Fail open_state(UniqueFd& state, UniqueFd& slots) {
   struct stat st {};
   do {
     MUST(own_directory(AT_FDCWD, state_dir(), state));
-    if (::flock(state.get(), LOCK_SH) != 0 || ::fstat(state.get(), &st) != 0)
+    // Closed to all others: with a descriptor of it anybody could take the lock, and no box would start.
+    if (::fchmod(state.get(), 0700) != 0 || ::flock(state.get(), LOCK_SH) != 0 || ::fstat(state.get(), &st) != 0)
       return failed(Step::slot, "cannot lock the state directory /run/milonga");
   } while (st.st_nlink == 0);  // taken away before we had the lock: make it again
   MUST(own_directory(state.get(), kMountPoint, mount_point));
@@ -83,6 +84,9 @@ Fail collect_slots(std::uint32_t count) {
   UniqueFd state, slots;
   MUST(open_state(state, slots));
   const bool alone = ::flock(state.get(), LOCK_EX | LOCK_NB) == 0;
+  // A conversion that fails loses the lock it had, flock(2); without one, another collection takes the files of
+  // the slots away below us, and our lock on such a file protects us from no new box of that number.
+  if (!alone) MUST(open_state(state, slots));
   for (std::uint32_t n = 0; n < count; ++n) {
     UniqueFd lock;
     if (lock_slot(slots.get(), n, lock) != Lock::taken) continue;

@@ -2,7 +2,6 @@
 
 #include <sched.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -23,7 +22,8 @@ pid_t live[kMaxTraced];  // processes; threads are in the clock of theirs
 std::size_t live_count = 0;
 std::uint64_t dead_ns = 0;  // CPU of those that are gone
 std::uint64_t limit_ns = 0, next_check_ns = ~std::uint64_t{0};
-std::uint64_t setup_ns = 0;  // what the job's process had used before it was ours
+std::uint64_t setup_ns = 0;  // what the job's process had used before its exec
+bool begun = false;
 
 // CPU of a process with all its threads, dead ones included; false for a thread's id.
 bool process_clock(pid_t pid, std::uint64_t& ns) {
@@ -57,6 +57,13 @@ std::uint64_t used_ns() {
   return sum > setup_ns ? sum - setup_ns : 0;
 }
 
+// The command's exec: what its process has used before was our set-up.
+void begin(pid_t job) {
+  begun = true;
+  (void)process_clock(job, setup_ns);
+  if (limit_ns != 0) next_check_ns = 0;
+}
+
 bool is_stop_signal(int sig) { return sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU; }
 
 // Whatever stopped it, it goes on as if nobody had looked (ptrace(2), "PTRACE_EVENT stops", "Group-stop").
@@ -67,6 +74,7 @@ void go_on(pid_t pid, int status) {
     return;
   }
   if (event == PTRACE_EVENT_STOP) learn(pid);  // a new one's first
+  if (event == PTRACE_EVENT_EXEC && !begun) begin(pid);
   (void)::ptrace(PTRACE_CONT, pid, nullptr, event == 0 ? sig : 0);  // ESRCH: it was killed meanwhile
 }
 
@@ -110,27 +118,14 @@ bool look(pid_t job, int& wait_status) {
 
 }  // namespace
 
-Fail wait_for_tracer() {
-  // Undumpable as we are until the exec, our parent could not trace us (ptrace(2), access mode).
-  if (::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0 || ::raise(SIGSTOP) != 0)
-    return failed(Step::exec, "cannot wait to be counted");
-  return fine();
-}
-
 Fail trace_to_the_end(pid_t job, std::uint64_t limit, int& wait_status) {
   sigset_t awaited;
   ::sigemptyset(&awaited);
   ::sigaddset(&awaited, SIGCHLD);
   ::sigaddset(&awaited, SIGALRM);
-  int status = 0;
-  constexpr long kOptions = PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_EXITKILL;
-  if (::sigprocmask(SIG_BLOCK, &awaited, nullptr) != 0 || ::waitpid(job, &status, WUNTRACED) != job || !WIFSTOPPED(status) ||
-      ::ptrace(PTRACE_SEIZE, job, nullptr, kOptions) != 0 || ::kill(job, SIGCONT) != 0)
-    return failed(Step::exec, "cannot trace the job to count its CPU time");
-  learn(job);
-  (void)process_clock(job, setup_ns);
+  if (::sigprocmask(SIG_BLOCK, &awaited, nullptr) != 0) return failed(Step::run, "cannot block signals");
   limit_ns = limit;
-  if (limit_ns != 0) next_check_ns = 0;
+  learn(job);
   while (!look(job, wait_status)) {
     int sig = 0;
     (void)::sigwait(&awaited, &sig);

@@ -9,6 +9,7 @@
 // Privilege: job.
 #pragma once
 
+#include <sys/ptrace.h>
 #include <sys/types.h>
 
 #include <cstdint>
@@ -17,12 +18,12 @@
 
 namespace milonga::core {
 
-// Called by the job's process before its exec: stops until the tracer has it.
-Fail wait_for_tracer();
+inline constexpr long kTraceOptions =
+    PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL;
 
-// Called by init, after the fork: traces `job`, which calls wait_for_tracer(),
-// and all that it starts, until it has ended. Tells BoxEvent::cpu_limit once
-// when `limit_ns` (0: none) is used up. Returns the job's wait status.
+// `job` is traced already, with these options (init.cpp). Follows it and all that it starts until it has ended; gives its
+// wait status, and what was used since its exec in message().traced_cpu_ns. BoxEvent::cpu_limit is told once when
+// `limit_ns` (0: none) is used up.
 Fail trace_to_the_end(pid_t job, std::uint64_t limit_ns, int& wait_status);
 
 }  // namespace milonga::core

@@ -10,7 +10,7 @@ from pathlib import Path
 
 FOLDERS = ("base", "sandbox", "autodriver", "queue", "images", "runner", "rest", "cli")
 CORE = ("sandbox/core", "autodriver/core")  # what runs with privilege
-CORE_LINES = 1900  # docs/decisions/0006
+CORE_LINES = 1930  # docs/decisions/0006
 CORE_FUNCTION_LINES, FUNCTION_LINES, FILE_LINES = 60, 70, 400
 
 # Who may include whom; design: arrows go only downwards. The longest matching

@@ -6,6 +6,7 @@ argv: a JSON object with the names of what the test has planted outside of the b
 import ctypes
 import json
 import os
+import resource
 import signal
 import socket
 import stat
@@ -119,7 +120,12 @@ attempt("the cgroups", lambda: os.listdir("/sys/fs/cgroup"))
 attempt("a raw socket", lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1).fileno() >= 0)
 attempt("a packet socket", lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0).fileno() >= 0)
 attempt("the host name", lambda: socket.sethostname("owned") is None)
-os.kill(1, signal.SIGKILL)  # accepted, and without effect: the box's init is pid 1 of its namespace
+# The box's init: who can starve it of CPU, or lower its limits, decides when the box dies (no value is changed here).
+attempt("the CPU time of init", lambda: resource.prlimit(1, resource.RLIMIT_CPU))
+attempt("the priority of init", lambda: os.setpriority(os.PRIO_PROCESS, 1, os.getpriority(os.PRIO_PROCESS, 1)) is None)
+attempt("the scheduler of init", lambda: os.sched_setscheduler(1, os.sched_getscheduler(1), os.sched_param(0)) is None)
+attempt("the CPUs of init", lambda: os.sched_setaffinity(1, os.sched_getaffinity(1)) is None)
+attempt("the life of init", lambda: os.kill(1, signal.SIGKILL) is None)
 print(f"{attempts} attempts")
 print("Autodriver: Job exited with status 0")
 sys.exit(7)
