@@ -35,7 +35,8 @@ json::value identity(const std::string& path) {
 std::string read_trusted(const std::string& path) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   struct stat st {};
-  if (!fd.valid() || ::fstat(fd.get(), &st) != 0 || !S_ISREG(st.st_mode) || (st.st_mode & 022) != 0) return "";
+  if (!fd.valid() || ::fstat(fd.get(), &st) != 0 || !S_ISREG(st.st_mode) || (st.st_mode & 022) != 0)
+    return "";
   if (st.st_uid != 0 && st.st_uid != ::geteuid()) return "";
   std::string text(kLargest, '\0');
   const ssize_t n = ::read(fd.get(), text.data(), text.size());
@@ -74,7 +75,8 @@ json::object certified_host() {
 
 std::string certificate_path() {
   if (::geteuid() == 0) return kOfRoot;
-  const char* state = std::getenv("XDG_STATE_HOME");  // the XDG base directory specification: absolute, or ignored
+  const char* state =
+      std::getenv("XDG_STATE_HOME");  // the XDG base directory specification: absolute, or ignored
   if (state != nullptr && state[0] == '/') return std::string(state) + "/milonga/selftest.json";
   const char* home = std::getenv("HOME");
   return home != nullptr && home[0] == '/' ? std::string(home) + "/.local/state/milonga/selftest.json" : "";
@@ -93,7 +95,8 @@ Result<> write_certificate(const std::string& path, const json::object& certific
   if (path == certificate_path()) {
     std::error_code error;
     std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
-    if (error) return fail_errno("make the directory of", path, "--certificate FILE puts it elsewhere", error.value());
+    if (error)
+      return fail_errno("make the directory of", path, "--certificate FILE puts it elsewhere", error.value());
   }
   if (is_replaceable(path)) return replace_file(path, text);
   const UniqueFd file = TRY(open_output(path));

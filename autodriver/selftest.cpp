@@ -1,34 +1,28 @@
 #include "autodriver/selftest.h"
 
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <poll.h>
 #include <spawn.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/shm.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <boost/json/array.hpp>
+#include <algorithm>
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <cstdio>
-#include <cstring>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
-#include <optional>
 
 #include "autodriver/certificate.h"
 #include "autodriver/core_client.h"
 #include "autodriver/options.h"
 #include "autodriver/report_view.h"
 #include "autodriver/selftest_attempts.h"
+#include "autodriver/selftest_outside.h"
 #include "base/core/unique_fd.h"
 
 namespace milonga {
@@ -50,24 +44,38 @@ constexpr const char* kUsage =
 // One box: what is let loose, under which limits, and what has to come of it.
 struct Trial {
   Demand demand;
-  const char* tries;                   // for people
-  std::vector<std::string> options;    // over those of every box
-  std::vector<Verdict> verdicts;       // all that are right where the rung is strong
-  bool hit;                            // the evidence must say that the limit was reached
+  const char* tries;                 // for people
+  std::vector<std::string> options;  // over those of every box
+  std::vector<Verdict> verdicts;     // all that are right where the rung is strong
+  bool hit;                          // the evidence must say that the limit was reached
 };
 
 std::vector<Trial> trials() {
-  const auto is = [](const char* option, std::uint64_t value) { return std::string(option) + std::to_string(value); };
+  const auto is = [](const char* option, std::uint64_t value) {
+    return std::string(option) + std::to_string(value);
+  };
   using V = Verdict;
   return {
       {Demand::wall, "sleeps for ever", {"--wall-time=0.3"}, {V::wall_limit}, true},
       {Demand::cpu, "two processes that compute for ever", {"--cpu-time=0.3"}, {V::cpu_limit}, true},
-      {Demand::memory, "takes four times the memory", {is("--memory=", kTrialMemory)}, {V::memory_limit}, true},
+      {Demand::memory,
+       "takes four times the memory",
+       {is("--memory=", kTrialMemory)},
+       {V::memory_limit},
+       true},
       {Demand::processes, "starts four times the processes", {is("--pids=", kTrialProcesses)}, {V::ok}, true},
       {Demand::disk, "fills every place it can write to", {is("--disk=", kTrialDisk)}, {V::disk_limit}, true},
       {Demand::inodes, "makes four times the files", {is("--inodes=", kTrialInodes)}, {V::disk_limit}, true},
-      {Demand::file_size, "writes a file of twice the size", {is("--file-size=", kTrialFile), "--disk=96M"}, {V::ok}, false},
-      {Demand::open_files, "opens four times the files", {is("--open-files=", kTrialOpenFiles)}, {V::ok}, false},
+      {Demand::file_size,
+       "writes a file of twice the size",
+       {is("--file-size=", kTrialFile), "--disk=96M"},
+       {V::ok},
+       false},
+      {Demand::open_files,
+       "opens four times the files",
+       {is("--open-files=", kTrialOpenFiles)},
+       {V::ok},
+       false},
       {Demand::output, "prints sixteen times the output", {is("--output=", kTrialOutput)}, {V::ok}, true},
       {Demand::kill, "leaves a daemon that ignores signals", {}, {V::ok}, false},
       {Demand::network, "connects to the host, and out", {}, {V::ok}, false},
@@ -113,94 +121,6 @@ Result<Arguments> parse(const std::vector<std::string>& words) {
   return arguments;
 }
 
-// ---- what stands outside of the boxes
-
-class Outside {
- public:
-  static Result<Outside> make();
-  Outside(Outside&&) = default;
-  Outside& operator=(Outside&&) = delete;
-  ~Outside() {
-    std::error_code error;
-    if (!folder_.empty()) fs::remove_all(folder_, error);
-    if (shm_ >= 0) ::shmctl(shm_, IPC_RMID, nullptr);
-  }
-
-  [[nodiscard]] const Planted& planted() const { return planted_; }
-  [[nodiscard]] std::string job() const { return folder_ + "/job"; }
-  [[nodiscard]] std::string report() const { return folder_ + "/report.json"; }
-  [[nodiscard]] bool was_reached() const;   // somebody has connected
-  [[nodiscard]] bool daemon_lives() const;  // the one of the trial `kill`
-
- private:
-  Outside() = default;
-  Result<> listen_on_both();
-
-  std::string folder_;
-  Planted planted_;
-  UniqueFd inet_, unix_;
-  int shm_ = -1;
-};
-
-Result<> Outside::listen_on_both() {
-  inet_.reset(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in at{};
-  at.sin_family = AF_INET;
-  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof at;
-  if (::bind(inet_.get(), reinterpret_cast<sockaddr*>(&at), sizeof at) != 0 || ::listen(inet_.get(), 4) != 0 ||
-      ::getsockname(inet_.get(), reinterpret_cast<sockaddr*>(&at), &size) != 0)
-    return fail_errno("listen on", "127.0.0.1");
-  planted_.port = std::to_string(ntohs(at.sin_port));
-  unix_.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_un name{};
-  name.sun_family = AF_UNIX;
-  planted_.abstract = "milonga-selftest-" + std::to_string(::getpid());
-  std::memcpy(name.sun_path + 1, planted_.abstract.data(), planted_.abstract.size());
-  size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + planted_.abstract.size());
-  if (::bind(unix_.get(), reinterpret_cast<sockaddr*>(&name), size) != 0 || ::listen(unix_.get(), 4) != 0)
-    return fail_errno("listen on", planted_.abstract);
-  return {};
-}
-
-Result<Outside> Outside::make() {
-  Outside outside;
-  std::string folder = fs::temp_directory_path().string() + "/milonga-selftest-XXXXXX";
-  if (::mkdtemp(folder.data()) == nullptr) return fail_errno("make a directory like", folder);
-  outside.folder_ = folder;
-  std::error_code error;
-  fs::create_directory(outside.job(), error);
-  fs::copy_file("/proc/self/exe", outside.job() + "/autodriver", error);
-  if (error) return fail_errno("copy autodriver into", outside.job(), "", error.value());
-  fs::permissions(outside.job() + "/autodriver", fs::perms(0755), error);
-  outside.planted_.file = folder + "/secret";
-  std::ofstream(outside.planted_.file) << "secret\n";
-  fs::permissions(outside.planted_.file, fs::perms(0644), error);
-  fs::permissions(folder, fs::perms(0755), error);
-  outside.planted_.process = "mlgst" + std::to_string(::getpid());  // 15 bytes are kept
-  ::prctl(PR_SET_NAME, outside.planted_.process.c_str(), 0, 0, 0);
-  TRY(outside.listen_on_both());
-  const key_t key = 0x4d4c0000 + (::getpid() & 0xffff);
-  outside.shm_ = ::shmget(key, 4096, IPC_CREAT | IPC_EXCL | 0644);
-  if (outside.shm_ < 0) return fail_errno("make shared memory", "");
-  outside.planted_.shm_key = std::to_string(key);
-  return outside;
-}
-
-bool Outside::was_reached() const {
-  pollfd both[] = {{inet_.get(), POLLIN, 0}, {unix_.get(), POLLIN, 0}};
-  return ::poll(both, 2, 0) > 0;
-}
-
-bool Outside::daemon_lives() const {
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator("/proc", error)) {
-    std::string comm;
-    if (std::getline(std::ifstream(entry.path() / "comm"), comm) && comm == planted_.process + "d") return true;
-  }
-  return false;
-}
-
 // ---- one box
 
 struct Ran {
@@ -237,19 +157,23 @@ std::string text_in(int fd) {
 }
 
 Result<Ran> run_box(const Trial& trial, const Outside& outside) {
-  const UniqueFd output(::memfd_create("output", MFD_CLOEXEC)), messages(::memfd_create("messages", MFD_CLOEXEC));
+  const UniqueFd output(::memfd_create("output", MFD_CLOEXEC)),
+      messages(::memfd_create("messages", MFD_CLOEXEC));
   std::vector<std::string> words = {"/proc/self/exe", "--stream", "--report", outside.report()};
   std::error_code error;
   fs::remove(outside.report(), error);
   // The wall limit is for a box that does not hold; the trial's own comes later, and counts.
   words.insert(words.end(), {"--wall-time=20", "--cpu-time=20", "--file-size=1G"});
   for (const std::string& option : trial.options) {
-    std::erase_if(words, [&](const std::string& word) { return word.starts_with(option.substr(0, option.find('=') + 1)); });
+    std::erase_if(words, [&](const std::string& word) {
+      return word.starts_with(option.substr(0, option.find('=') + 1));
+    });
     words.push_back(option);
   }
   // What is promised is judged here, each demand for itself: one that is weak must not hide the others.
   for (const char* demand : kDemandNames) words.push_back(std::string("--require=") + demand + ">=none");
-  words.insert(words.end(), {outside.job(), "--command", "--", "./autodriver", "selftest", "--attempt", demand_name(trial.demand)});
+  words.insert(words.end(), {outside.job(), "--command", "--", "./autodriver", "selftest", "--attempt",
+                             demand_name(trial.demand)});
   const auto planted = outside.planted().words();
   words.insert(words.end(), planted.begin(), planted.end());
   TRY(run_program(words, output.get(), messages.get()));
@@ -294,21 +218,29 @@ bool is_in_force(const json::object& evidence) {
   return requested.is_null() || read_back.is_null() || requested == read_back;
 }
 
-std::string problem_of(const Trial& trial, const Ran& ran, const Row& row, const json::object& evidence, const Outside& outside) {
+std::string problem_of(const Trial& trial, const Ran& ran, const Row& row, const json::object& evidence,
+                       const Outside& outside) {
   const bool is_strong = rung_number(row.rung) >= static_cast<int>(Rung::strong);
-  if (rung_number(row.rung) < rung_number(row.required)) return "the rung is lower than promised: " + row.required;
+  if (rung_number(row.rung) < rung_number(row.required))
+    return "the rung is lower than promised: " + row.required;
   if (const std::string line = line_with(ran.output, "ESCAPED "); !line.empty()) return line;
   if (const std::string line = line_with(ran.output, "SEEN "); is_strong && !line.empty()) return line;
-  const bool right = std::find(trial.verdicts.begin(), trial.verdicts.end(), ran.verdict) != trial.verdicts.end();
+  const bool right =
+      std::find(trial.verdicts.begin(), trial.verdicts.end(), ran.verdict) != trial.verdicts.end();
   // Below strong, a limit may show as a call that fails, and the verdict be the program's own.
-  const bool own = ran.verdict == Verdict::failed || ran.verdict == Verdict::signaled || ran.verdict == Verdict::ok;
+  const bool own =
+      ran.verdict == Verdict::failed || ran.verdict == Verdict::signaled || ran.verdict == Verdict::ok;
   if (!right && (is_strong || !own)) return std::string("the verdict is ") + verdict_name(ran.verdict);
-  if (ran.verdict == Verdict::ok && trial.demand != Demand::output && ran.output.find("done ") == std::string::npos)
+  if (ran.verdict == Verdict::ok && trial.demand != Demand::output &&
+      ran.output.find("done ") == std::string::npos)
     return "the program did not come to its end";
-  if (trial.hit && is_strong && evidence.at("hit") != json::value(true)) return "the evidence does not say that the limit was reached";
+  if (trial.hit && is_strong && evidence.at("hit") != json::value(true))
+    return "the evidence does not say that the limit was reached";
   if (!is_in_force(evidence)) return "the kernel reads back another limit than was set";
-  if (trial.demand == Demand::output && ran.output.size() > 2 * kTrialOutput) return "more output came through than the limit";
-  if (trial.demand == Demand::network && outside.was_reached()) return "the box reached a listener of the host";
+  if (trial.demand == Demand::output && ran.output.size() > 2 * kTrialOutput)
+    return "more output came through than the limit";
+  if (trial.demand == Demand::network && outside.was_reached())
+    return "the box reached a listener of the host";
   if (trial.demand == Demand::kill && outside.daemon_lives()) return "the daemon outlives its box";
   return "";
 }
@@ -317,7 +249,8 @@ Row judge(const Trial& trial, const Ran& ran, const Outside& outside, const BoxO
   Row row;
   row.demand = trial.demand;
   BoxOptions options = promised;
-  if (static_cast<std::size_t>(trial.demand) < kLimitCount && options.limits.value[static_cast<std::size_t>(trial.demand)] == 0)
+  if (static_cast<std::size_t>(trial.demand) < kLimitCount &&
+      options.limits.value[static_cast<std::size_t>(trial.demand)] == 0)
     options.limits.value[static_cast<std::size_t>(trial.demand)] = 1;  // it is set in the trial
   row.required = rung_name(required_rung(options, trial.demand));
   row.verdict = verdict_name(ran.verdict);
@@ -337,7 +270,8 @@ Row judge(const Trial& trial, const Ran& ran, const Outside& outside, const BoxO
 // ---- the certificate
 
 std::string cgroup_layout() {
-  struct statfs top {}, unified {};
+  struct statfs top {
+  }, unified{};
   constexpr long kCgroup2 = 0x63677270;  // CGROUP2_SUPER_MAGIC
   if (::statfs("/sys/fs/cgroup", &top) != 0) return "none";
   if (top.f_type == kCgroup2) return "v2";
@@ -355,7 +289,8 @@ std::string now_utc() {
 
 // coreutils': a library for one figure that nobody waits for would triple this program.
 json::value sha256_of(const std::string& path) {
-  const UniqueFd output(::memfd_create("output", MFD_CLOEXEC)), messages(::memfd_create("messages", MFD_CLOEXEC));
+  const UniqueFd output(::memfd_create("output", MFD_CLOEXEC)),
+      messages(::memfd_create("messages", MFD_CLOEXEC));
   const Result<int> status = run_program({"/usr/bin/sha256sum", "--", path}, output.get(), messages.get());
   const std::string text = text_in(output.get());
   return status && *status == 0 && text.size() > 64 ? json::value(text.substr(0, 64)) : json::value(nullptr);
@@ -368,9 +303,13 @@ json::object certificate_of(const std::vector<Row>& rows) {
   for (const Row& row : rows) {
     passed = passed && row.passed;
     if (!row.box.empty()) box = row.box;
-    demands[demand_name(row.demand)] = {{"passed", row.passed},   {"rung", row.rung},       {"required", row.required},
-                                        {"mechanism", row.mechanism}, {"verdict", row.verdict},
-                                        {"problem", row.why.empty() ? json::value(nullptr) : json::value(row.why)}};
+    demands[demand_name(row.demand)] = {
+        {"passed", row.passed},
+        {"rung", row.rung},
+        {"required", row.required},
+        {"mechanism", row.mechanism},
+        {"verdict", row.verdict},
+        {"problem", row.why.empty() ? json::value(nullptr) : json::value(row.why)}};
   }
   const Result<std::string> core = CoreClient::program();
   return {{"schema", 1},
@@ -380,8 +319,9 @@ json::object certificate_of(const std::vector<Row>& rows) {
           {"box", box.empty() ? json::value(nullptr) : json::value(box)},
           {"uid", static_cast<std::int64_t>(::geteuid())},
           {"cgroups", cgroup_layout()},
-          {"sha256", {{"autodriver", sha256_of("/proc/" + std::to_string(::getpid()) + "/exe")},
-                      {"autodriver_core", core ? sha256_of(*core) : json::value(nullptr)}}},
+          {"sha256",
+           {{"autodriver", sha256_of("/proc/" + std::to_string(::getpid()) + "/exe")},
+            {"autodriver_core", core ? sha256_of(*core) : json::value(nullptr)}}},
           {"demands", demands}};
 }
 
@@ -391,8 +331,9 @@ int complain(const Error& error, int status) {
 }
 
 void print_row(const Row& row, std::size_t number, std::size_t count) {
-  std::printf("[%2zu/%zu] %-11s %-6s %-11s %s\n", number, count, demand_name(row.demand), row.passed ? "held" : "FAILED",
-              row.rung.c_str(), row.passed ? row.mechanism.c_str() : row.why.c_str());
+  std::printf("[%2zu/%zu] %-11s %-6s %-11s %s\n", number, count, demand_name(row.demand),
+              row.passed ? "held" : "FAILED", row.rung.c_str(),
+              row.passed ? row.mechanism.c_str() : row.why.c_str());
   std::fflush(stdout);
 }
 
@@ -401,7 +342,8 @@ Result<int> try_all(const Arguments& arguments) {
   const std::vector<Trial> all = trials();
   std::vector<Row> rows;
   for (const Trial& trial : all) {
-    if (::isatty(STDERR_FILENO) != 0) std::fprintf(stderr, "[%2zu/%zu] %s...\033[K\r", rows.size() + 1, all.size(), trial.tries);
+    if (::isatty(STDERR_FILENO) != 0)
+      std::fprintf(stderr, "[%2zu/%zu] %s...\033[K\r", rows.size() + 1, all.size(), trial.tries);
     rows.push_back(judge(trial, TRY(run_box(trial, outside)), outside, arguments.box));
     if (!arguments.json) print_row(rows.back(), rows.size(), all.size());
   }

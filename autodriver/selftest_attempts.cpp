@@ -44,7 +44,9 @@ void attempt(const std::string& what, bool succeeded) {
   for (;;) ::pause();
 }
 
-int try_wall(const Planted&) { wait_for_the_end(); }
+int try_wall(const Planted&) {
+  wait_for_the_end();
+}
 
 // Two processes, and one of them without a parent that would count it.
 int try_cpu(const Planted&) {
@@ -89,7 +91,8 @@ std::uint64_t fill(const char* name, std::uint64_t most) {
 
 int try_disk(const Planted&) {
   std::uint64_t size = 0;
-  for (const char* name : {"fill", "/tmp/fill", "/dev/shm/fill", "/var/tmp/fill"}) size += fill(name, 2 * kTrialDisk);
+  for (const char* name : {"fill", "/tmp/fill", "/dev/shm/fill", "/var/tmp/fill"})
+    size += fill(name, 2 * kTrialDisk);
   attempt("more bytes than the disk limit", size > kTrialDisk);
   return 1;
 }
@@ -169,8 +172,10 @@ int try_filesystem(const Planted& planted) {
     return UniqueFd(::open(path.c_str(), how | O_CLOEXEC | O_NONBLOCK, 0600)).valid();
   };
   for (const char* directory : {"/", "/usr", "/usr/bin", "/etc", "/var", "/sys", "/proc", "/boot", "/root"})
-    attempt(std::string("a new file in ") + directory, opens(std::string(directory) + "/selftest", O_WRONLY | O_CREAT));
-  for (const char* file : {"/etc/passwd", "/usr/bin/env", "/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger"})
+    attempt(std::string("a new file in ") + directory,
+            opens(std::string(directory) + "/selftest", O_WRONLY | O_CREAT));
+  for (const char* file :
+       {"/etc/passwd", "/usr/bin/env", "/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger"})
     attempt(std::string("writing to ") + file, opens(file, O_WRONLY));
   for (const char* file : {"/etc/shadow", "/dev/mem", "/dev/kmsg", "/proc/kcore"})
     attempt(std::string("reading ") + file, opens(file, O_RDONLY));
@@ -184,7 +189,8 @@ int try_visibility(const Planted& planted) {
     const std::string name = entry.path().filename();
     const auto pid = static_cast<pid_t>(std::strtol(name.c_str(), nullptr, 10));
     std::string comm;
-    if (pid <= 0 || !std::getline(std::ifstream(entry.path() / "comm"), comm) || comm != planted.process) continue;
+    if (pid <= 0 || !std::getline(std::ifstream(entry.path() / "comm"), comm) || comm != planted.process)
+      continue;
     say("SEEN", "a process of the host");
     attempt("a signal to a process of the host", ::kill(pid, 0) == 0);
   }
@@ -203,15 +209,16 @@ int try_privilege(const Planted&) {
   attempt("a lower nice value", ::nice(-1) != -1);
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);) {
-    const bool capabilities = line.starts_with("Cap") && line.find_first_not_of("0", line.find('\t') + 1) < line.size();
+    const bool capabilities =
+        line.starts_with("Cap") && line.find_first_not_of("0", line.find('\t') + 1) < line.size();
     attempt("capabilities: " + line, capabilities);
     attempt("no_new_privs is not set", line.starts_with("NoNewPrivs:") && !line.ends_with('1'));
   }
   return 0;
 }
 
-// uretprobe and uprobe: since 6.14 the kernel lets them pass every filter (kernel/seccomp.c), and answers with SIGILL
-// whoever is not in a trampoline of its own making.
+// uretprobe and uprobe: since 6.14 the kernel lets them pass every filter (kernel/seccomp.c), and answers
+// with SIGILL whoever is not in a trampoline of its own making.
 constexpr int kUnfilteredFirst = 335, kUnfilteredLast = 336;
 
 // Every call that the policy answers with an error, with arguments that no call can use.
@@ -246,10 +253,21 @@ struct Attempt {
   int (*body)(const Planted&);
 };
 constexpr Attempt kAttempts[] = {
-    {"wall", try_wall},           {"cpu", try_cpu},         {"memory", try_memory},         {"processes", try_processes},
-    {"disk", try_disk},           {"inodes", try_inodes},   {"file_size", try_file_size},   {"open_files", try_open_files},
-    {"output", try_output},       {"kill", try_kill},       {"network", try_network},       {"filesystem", try_filesystem},
-    {"visibility", try_visibility}, {"privilege", try_privilege}, {"syscalls", try_syscalls},
+    {"wall", try_wall},
+    {"cpu", try_cpu},
+    {"memory", try_memory},
+    {"processes", try_processes},
+    {"disk", try_disk},
+    {"inodes", try_inodes},
+    {"file_size", try_file_size},
+    {"open_files", try_open_files},
+    {"output", try_output},
+    {"kill", try_kill},
+    {"network", try_network},
+    {"filesystem", try_filesystem},
+    {"visibility", try_visibility},
+    {"privilege", try_privilege},
+    {"syscalls", try_syscalls},
 };
 
 }  // namespace

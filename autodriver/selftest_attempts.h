@@ -21,11 +21,11 @@ inline constexpr int kTrialProcesses = 16, kTrialInodes = 64, kTrialOpenFiles = 
 
 // What stands outside of the boxes, to be looked for: `marks` in this order.
 struct Planted {
-  std::string file;        // readable for all
-  std::string process;     // the name of a process (prctl(PR_SET_NAME))
-  std::string port;        // a listener on 127.0.0.1
-  std::string abstract;    // one on an abstract unix socket
-  std::string shm_key;     // a System V segment, readable for all
+  std::string file;      // readable for all
+  std::string process;   // the name of a process (prctl(PR_SET_NAME))
+  std::string port;      // a listener on 127.0.0.1
+  std::string abstract;  // one on an abstract unix socket
+  std::string shm_key;   // a System V segment, readable for all
   [[nodiscard]] std::vector<std::string> words() const { return {file, process, port, abstract, shm_key}; }
   static Planted from(const std::vector<std::string>& words) {
     return {words.at(0), words.at(1), words.at(2), words.at(3), words.at(4)};

@@ -73,7 +73,8 @@ void unpack_one(std::string_view stream) {
   must(::mkdir("/box", 0700), "make the box's directory");
   must(::chdir("/box"), "enter the box's directory");
   UniqueFd fd(::memfd_create("stream", MFD_CLOEXEC));
-  fuzz::hold(::pwrite(fd.get(), stream.data(), stream.size(), 0) == static_cast<ssize_t>(stream.size()), "a memfd");
+  fuzz::hold(::pwrite(fd.get(), stream.data(), stream.size(), 0) == static_cast<ssize_t>(stream.size()),
+             "a memfd");
   (void)!!core::unpack_input(fd.get());
   fuzz::hold(entries_of("/") == 1 || has_link("/box"), "nothing is made outside of the directory");
   must(::chdir("/"), "leave the box's directory");

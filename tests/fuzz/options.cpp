@@ -36,12 +36,14 @@ void check_round_trip(const BoxOptions& box) {
 }
 
 void check_request_of(const CommandLine& line) {
-  const std::vector<std::string> command = line.command.empty() ? std::vector<std::string>{"make"} : line.command;
+  const std::vector<std::string> command =
+      line.command.empty() ? std::vector<std::string>{"make"} : line.command;
   const Result<UniqueFd> memfd = build_run_request({line.box, "work", command, false, false, false});
   if (!memfd) return;  // too long: said so
   const auto request = std::make_unique<Request>();
-  fuzz::hold(::pread(memfd->get(), request.get(), sizeof *request, 0) == static_cast<ssize_t>(sizeof *request),
-             "the request is whole");
+  fuzz::hold(
+      ::pread(memfd->get(), request.get(), sizeof *request, 0) == static_cast<ssize_t>(sizeof *request),
+      "the request is whole");
   const core::Fail fail = core::check_request(*request);
   fuzz::hold(!fail, fail ? fail.what : "");
 }

@@ -63,13 +63,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   const std::string_view text = milonga::fuzz::text_of(data + 1, size - 1);
   switch (data[0]) {
-    case 'j': check_job(framed("milonga-job", text)); break;
-    case 'r': check_result(framed("milonga-result", text)); break;
+    case 'j':
+      check_job(framed("milonga-job", text));
+      break;
+    case 'r':
+      check_result(framed("milonga-result", text));
+      break;
     case 'f':  // a file as it lies there
       check_job(text);
       check_result(text);
       break;
-    default: check_name(text);
+    default:
+      check_name(text);
   }
   return 0;
 }

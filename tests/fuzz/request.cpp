@@ -27,7 +27,9 @@ Request sound_request() {
 
 void patch(Request& r, std::string_view bytes) {
   while (bytes.size() > 3) {
-    const auto at = [&](std::size_t i) { return static_cast<std::size_t>(static_cast<unsigned char>(bytes[i])); };
+    const auto at = [&](std::size_t i) {
+      return static_cast<std::size_t>(static_cast<unsigned char>(bytes[i]));
+    };
     const std::size_t offset = (at(0) + 256 * at(1)) % sizeof r;
     const std::size_t size = std::min({at(2), bytes.size() - 3, sizeof r - offset});
     std::memcpy(reinterpret_cast<char*>(&r) + offset, bytes.data() + 3, size);
@@ -58,7 +60,8 @@ void check_accepted(const Request& r) {
   for (const Rung rung : r.require) fuzz::hold(static_cast<std::uint32_t>(rung) <= 4, "rungs that there are");
   for (const LimitRow& row : kLimits) {
     const std::uint64_t value = r.limits[row.id];
-    fuzz::hold(value <= row.maximum && (value >= row.minimum || (value == 0 && row.default_value == 0)), row.name);
+    fuzz::hold(value <= row.maximum && (value >= row.minimum || (value == 0 && row.default_value == 0)),
+               row.name);
   }
   const std::string_view name(r.work_name, ::strnlen(r.work_name, sizeof r.work_name));
   fuzz::hold(!name.empty() && name.size() < sizeof r.work_name && name != "." && name != ".." &&

@@ -3,13 +3,13 @@
 // Input: a letter (see below), then the text.
 #include <boost/json/parse.hpp>
 
+#include "base/utf8.h"
 #include "rest/job_request.h"
 #include "rest/keyring.h"
 #include "rest/name.h"
 #include "rest/python_json.h"
 #include "rest/route.h"
 #include "rest/tango_config.h"
-#include "base/utf8.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace milonga::rest {
@@ -51,7 +51,8 @@ void check_names(std::string_view text) {
   if (name_problem(text, kLongestFile).empty())
     fuzz::hold(text.size() <= kLongestFile && text != ".." && text.find('/') == std::string_view::npos,
                "a name is one component");
-  if (is_image_name(text)) fuzz::hold(("/" + std::string(text) + "/").find("/../") == std::string::npos, "an image");
+  if (is_image_name(text))
+    fuzz::hold(("/" + std::string(text) + "/").find("/../") == std::string::npos, "an image");
 }
 
 void check_config(std::string_view text) {
@@ -76,12 +77,23 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   const std::string_view text = milonga::fuzz::text_of(data + 1, size - 1);
   switch (data[0]) {
-    case 'u': check_route(text); break;
-    case 'b': check_body(text); break;
-    case 'o': check_reply(text); break;
-    case 'c': check_config(text); break;
-    case 'k': check_keys(text); break;
-    default: check_names(text);
+    case 'u':
+      check_route(text);
+      break;
+    case 'b':
+      check_body(text);
+      break;
+    case 'o':
+      check_reply(text);
+      break;
+    case 'c':
+      check_config(text);
+      break;
+    case 'k':
+      check_keys(text);
+      break;
+    default:
+      check_names(text);
   }
   return 0;
 }
