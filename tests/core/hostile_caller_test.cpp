@@ -57,6 +57,7 @@ struct Start {
   std::unique_ptr<Request> request = std::make_unique<Request>();
   bool sealed = true;
   int image = -1, control = -1, error_output = -1;  // control -1: a fresh pair
+  std::string cgroup_procs;                         // of a group to start in
 };
 
 class Running {
@@ -73,6 +74,9 @@ class Running {
     if (start.sealed) ::fcntl(memfd.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
     pid_ = ::fork();
     if (pid_ == 0) {
+      if (const UniqueFd procs(::open(start.cgroup_procs.c_str(), O_WRONLY | O_CLOEXEC));
+          !start.cgroup_procs.empty() && ::write(procs.get(), "0", 1) != 1)
+        ::_exit(97);
       become_nobody();
       if (start.error_output >= 0) ::dup2(start.error_output, 2);
       const int from[] = {memfd.get(), start.control >= 0 ? start.control : theirs.get(), write_end.get(), -1, start.image};
@@ -103,6 +107,8 @@ class Running {
       return std::nullopt;
     return response;
   }
+  bool says_something() const { return output_is(POLLIN); }
+  bool box_is_dead() const { return output_is(POLLHUP); }  // nobody else writes there
   bool ends() {
     const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
     pollfd wait{process.get(), POLLIN, 0};
@@ -112,6 +118,11 @@ class Running {
   }
 
  private:
+  bool output_is(short event) const {
+    pollfd wait{output_.get(), event, 0};
+    return ::poll(&wait, 1, kPatienceMs) == 1 && (wait.revents & event) != 0;
+  }
+
   UniqueFd owner_, output_;
   pid_t pid_ = -1;
 };
@@ -239,6 +250,33 @@ TEST_F(HostileCaller, CannotKeepTheWallLimitFromStarting) {
   const auto answer = Running(core_, s).answer();
   ASSERT_TRUE(answer) << "no limit has ended it";
   EXPECT_EQ(answer->verdict, Verdict::wall_limit) << answer->failed_what;
+}
+
+// A group of cgroup v2 that is delegated to a user, as systemd's user@.service, is his to freeze, whoever runs in it.
+TEST_F(HostileCaller, WhoFreezesTheSupervisorDoesNotStretchTheWallLimit) {
+  const bool hybrid = fs::exists("/sys/fs/cgroup/unified/cgroup.procs");
+  if (!hybrid && !fs::exists("/sys/fs/cgroup/cgroup.procs")) GTEST_SKIP() << "SKIPPED: no cgroup v2 here";
+  const std::string group =
+      std::string(hybrid ? "/sys/fs/cgroup/unified/" : "/sys/fs/cgroup/") + folder_.filename().string();
+  fs::create_directory(group);
+  const auto freeze = [&](const char* state) {
+    const UniqueFd file(::open((group + "/cgroup.freeze").c_str(), O_WRONLY | O_CLOEXEC));
+    EXPECT_EQ(::write(file.get(), state, 1), 1);
+  };
+  Start s = start({"sh", "-c", "echo up; exec sleep 60 >&2"});
+  s.request->limits[LimitId::wall] = kSecond;
+  s.cgroup_procs = group + "/cgroup.procs";
+  {
+    Running running(core_, s);
+    EXPECT_TRUE(running.says_something());
+    freeze("1");
+    EXPECT_TRUE(running.box_is_dead()) << "the job outlives its wall limit";
+    freeze("0");
+    const auto answer = running.answer();
+    EXPECT_TRUE(answer && answer->verdict == Verdict::wall_limit);
+    EXPECT_TRUE(running.ends());
+  }
+  EXPECT_EQ(::rmdir(group.c_str()), 0);
 }
 
 // A process that root owns counts against no limit of the caller's, so none may wait for him when its work is done.
