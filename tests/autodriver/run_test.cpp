@@ -209,6 +209,16 @@ TEST_F(Run, AnExitCodeAndASignalAreToldApart) {
   EXPECT_EQ(killed.report.signal, "SIGSEGV");
 }
 
+// A set-up that fails has no time limit: it was taken for a job out of time, which nobody runs again.
+TEST_F(Run, FilesThatDoNotFitAreRefusedWithATimeLimitAsWithout) {
+  const std::string directory = lab("true");
+  std::ofstream(root_ / "lab/large") << std::string(3 << 20, 'x');
+  const Done done = run({directory, "--disk=1M", "--wall-time=20"});
+  EXPECT_EQ(done.exit_code, 3);
+  EXPECT_EQ(done.report.verdict, Verdict::refused) << done.output;
+  EXPECT_NE(done.report.error.find("do not fit"), std::string::npos) << done.report.error;
+}
+
 TEST_F(Run, OutOfTimeIsExitTwo) {
   const Done done = shell("echo before; sleep 60", {"-t", "0.2"});
   EXPECT_EQ(done.exit_code, 2);
