@@ -174,7 +174,7 @@ Fail become_job(const BoxPlan& plan) {
     MUST(wait_for_tracer());
     message().setup_cpu_ns = 0;  // the tracer starts counting here
   }
-  tell(BoxEvent::ready);
+  if (!tell(BoxEvent::ready)) return failed(Step::exec, "cannot tell that the command begins");
   environ = const_cast<char**>(envp);  // execvp searches the PATH of the job's environment, in the box
   ::execvp(argv[0], const_cast<char* const*>(argv));
   return failed(Step::exec, "cannot execute the command");

@@ -42,7 +42,7 @@ TEST(Request, WithUnknownOperationFlagOrRungIsRefused) {
   r->op = static_cast<CoreOp>(3);
   EXPECT_TRUE(is_refused(*r));
   r = sound_request();
-  r->flags = 1u << 5;
+  r->flags = 1u << 6;
   EXPECT_TRUE(is_refused(*r));
   r = sound_request();
   r->require[kDemandCount - 1] = static_cast<Rung>(5);
