@@ -152,9 +152,8 @@ void Watch::on_status() {
 
 // The command's end and a timer's can be seen in one round: the earlier one, by the clock, counts.
 void Watch::on_ended(const BoxMessage& m) {
-  const std::uint64_t wall = box_.request->limits[LimitId::wall];
-  const bool began = response_.started_ns != 0;  // else it is the set-up that ended, and has no limit
-  if (began && wall != 0 && m.at_ns >= response_.started_ns + wall) stop(Verdict::wall_limit);
+  if (response_.started_ns == 0) return;  // it was still ours, and has failed
+  if (response_.deadline_ns != 0 && m.at_ns >= response_.deadline_ns) stop(Verdict::wall_limit);
   if (decided_) return;
   response_.ended_ns = m.at_ns;
   response_.wait_status = m.wait_status;

@@ -48,7 +48,8 @@ void end_step(Step step);  // the time since the last call of either belongs to 
 // Of this process; false if one cannot be read.
 bool read_namespaces(std::uint64_t (&inodes)[kNsCount]);
 
-void tell(BoxEvent event);
+// False: nobody has heard it. Then no limit is armed, or the supervisor is dead, and with it, in a moment, we.
+bool tell(BoxEvent event);
 [[noreturn]] void give_up(const Fail& fail);
 
 }  // namespace milonga::core

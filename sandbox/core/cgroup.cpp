@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <cstring>
@@ -82,6 +83,15 @@ Fail reclaim_leaf(int parent, const char* leaf) {
   if (UniqueFd dir = open_group(parent, leaf); dir.valid())
     (void)write_text(dir.get(), "cgroup.kill", "1");  // v2 only; on v1 the pid namespace died with its supervisor
   return remove_leaf(parent, leaf);
+}
+
+// The only process there then is the caller, by its number in its own pid namespace.
+Fail join(int group, const char* file) {
+  std::uint64_t member = 0;
+  if (write_text(group, file, "0") != 0) return failed(Step::cgroup, "the box's init cannot join its cgroup");
+  if (!read_number(group, file, member) || member != static_cast<std::uint64_t>(::getpid()))
+    return refused(Step::cgroup, "the box's init is not in the cgroup that it joined");
+  return fine();
 }
 
 Fail fresh_leaf(int parent, const char* leaf, UniqueFd& dir) {
@@ -228,11 +238,8 @@ void BoxCgroup::rearm(bool oom, bool forks) const {
 
 Fail BoxCgroup::enter() const {
   for (const Group& g : groups_)
-    if (g.version == 1 && write_text(g.dir.get(), "tasks", "0") != 0)
-      return failed(Step::cgroup, "the box's init cannot join its cgroup");
-  if (is_contained() && v2_.valid() && write_text(v2_.get(), "cgroup.procs", "0") != 0)  // else it was born there
-    return failed(Step::cgroup, "the box's init cannot join its cgroup");
-  return fine();
+    if (g.version == 1) MUST(join(g.dir.get(), "tasks"));
+  return is_contained() && v2_.valid() ? join(v2_.get(), "cgroup.procs") : fine();  // else it was born there
 }
 
 BoxCgroup::Number BoxCgroup::cpu_ns() const {

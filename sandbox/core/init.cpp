@@ -50,7 +50,7 @@ Fail tie_to_supervisor() {
 }
 
 [[noreturn]] void end_with(BoxEvent event) {
-  tell(event);
+  (void)tell(event);
   ::_exit(0);  // and the kernel kills whatever the command left in this pid namespace
 }
 
@@ -59,7 +59,8 @@ Fail tie_to_supervisor() {
     int status = 0;
     const pid_t pid = ::waitpid(-1, &status, 0);
     if (pid < 0 && errno == EINTR) continue;
-    if (pid != job && pid > 0) continue;
+    if (pid < 0) give_up(failed(Step::reap, "cannot wait for the command"));
+    if (pid != job) continue;
     message().wait_status = status;
     end_with(BoxEvent::ended);
   }

@@ -166,11 +166,12 @@ Fail become_job(const BoxPlan& plan) {
   const char* envp[kMaxArgs + 1];
   split_strings(request, argv, envp);
   if (!plan.fallbacks.trace_cpu) message().setup_cpu_ns += now_ns(CLOCK_PROCESS_CPUTIME_ID);
-  tell(BoxEvent::ready);  // before the filters, one of which is the caller's: this starts the clocks
+  // Before the filters, one of which is the caller's: this starts the clocks.
+  if (!tell(BoxEvent::ready)) return failed(Step::exec, "cannot tell that the command begins");
   if (plan.fallbacks.socket_filter) MUST(close_the_network());
   MUST(load_filter(request));
   end_step(Step::filter);
-  tell(BoxEvent::filtered);
+  (void)tell(BoxEvent::filtered);
   environ = const_cast<char**>(envp);  // execvp searches the PATH of the job's environment, in the box
   ::execvp(argv[0], const_cast<char* const*>(argv));
   return failed(Step::exec, "cannot execute the command");

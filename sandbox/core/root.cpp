@@ -252,7 +252,8 @@ Fail switch_root() {
   // pivot_root(2), "pivot_root(".", ".")": the old root ends on top of the new one, and is taken away.
   if (::syscall(SYS_pivot_root, ".", ".") != 0) return failed(Step::root, "cannot pivot into the box's root");
   if (::umount2(".", MNT_DETACH) != 0) return failed(Step::root, "cannot let go of the host's root");
-  if (::chdir("/") != 0 || ::stat("/", &seen) != 0) return failed(Step::root, "cannot change to the box's root");
+  // "..": where the host's root would still lie on top of ours.
+  if (::chdir("/") != 0 || ::stat("/..", &seen) != 0) return failed(Step::root, "cannot change to the box's root");
   if (seen.st_dev != ours.st_dev) return refused(Step::root, "the root in sight is not the box's");
   struct mount_attr attr {};
   attr.attr_set = MOUNT_ATTR_RDONLY;

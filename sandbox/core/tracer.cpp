@@ -84,7 +84,8 @@ void check_limit() {
   if (used >= limit_ns) {
     next_check_ns = ~std::uint64_t{0};  // told once
     message().traced_cpu_ns = used;
-    return tell(BoxEvent::cpu_limit);
+    (void)tell(BoxEvent::cpu_limit);
+    return;
   }
   cpu_set_t cpus;  // not sysconf(3): it reads /sys, which a box has not
   const int count = ::sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : CPU_SETSIZE;
