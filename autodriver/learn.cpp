@@ -359,4 +359,8 @@ int learn(const std::vector<std::string>& words) {
   return std::any_of(lesson->refused.begin(), lesson->refused.end(), is_hard) ? 1 : 0;
 }
 
+std::string learn_help() {
+  return kUsage;
+}
+
 }  // namespace milonga

@@ -14,5 +14,6 @@ namespace milonga {
 // The words after `learn`. Exit status: 0 nothing would have been refused, but for
 // calls that libraries do without; 1 something would; 3 it could not be run; 64 wrong usage.
 int learn(const std::vector<std::string>& words);
+std::string learn_help();
 
 }  // namespace milonga

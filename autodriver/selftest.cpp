@@ -371,4 +371,8 @@ int selftest(const std::vector<std::string>& words) {
   return status ? *status : complain(status.error(), 3);
 }
 
+std::string selftest_help() {
+  return kUsage;
+}
+
 }  // namespace milonga

@@ -12,5 +12,6 @@ namespace milonga {
 // The words after `selftest`. Exit status: 0 all held; 1 something did not;
 // 3 it could not be tried, or the certificate not written; 64 wrong usage.
 int selftest(const std::vector<std::string>& words);
+std::string selftest_help();
 
 }  // namespace milonga

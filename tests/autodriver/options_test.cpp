@@ -7,6 +7,8 @@
 #include <set>
 
 #include "autodriver/command_line.h"
+#include "autodriver/learn.h"
+#include "autodriver/selftest.h"
 #include "base/size.h"
 
 namespace milonga {
@@ -137,7 +139,8 @@ std::set<std::string> long_options_in(const std::string& text) {
 TEST(ManPage, NamesTheOptionsOfTheProgramAndNoOthers) {
   std::ifstream file(MILONGA_SOURCE_DIR "/docs/man/autodriver.1.scd");
   const std::string page{std::istreambuf_iterator<char>(file), {}};
-  const std::set<std::string> documented = long_options_in(page.substr(page.find("\n# OPTIONS")));  // of a run
+  const std::size_t of_a_run = page.find("\n# OPTIONS");
+  const std::set<std::string> documented = long_options_in(page.substr(of_a_run));
   const std::set<std::string> known = long_options_in(help_text());
   EXPECT_GT(known.size(), kLimitCount);
   for (const std::string& name : documented) {
@@ -147,6 +150,9 @@ TEST(ManPage, NamesTheOptionsOfTheProgramAndNoOthers) {
   }
   for (const std::string& name : known)
     EXPECT_TRUE(documented.contains(name)) << name << " is not in the page";
+  const std::set<std::string> before = long_options_in(page.substr(0, of_a_run));
+  for (const std::string& name : long_options_in(selftest_help() + learn_help()))
+    EXPECT_TRUE(before.contains(name) || name == "--help") << name << " is not in the page";
 }
 
 TEST(ManPage, NamesTheDefaultOfEachLimit) {

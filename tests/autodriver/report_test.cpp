@@ -97,6 +97,12 @@ TEST(Report, WhatIsUnknownIsNullAndNotZero) {
   }
 }
 
+TEST(Report, APartOfTheMemoryThatTheKernelDoesNotTellIsNull) {
+  Outcome o = full_run(Verdict::memory_limit, 0);
+  o.response.usage.at_limit = MemorySplit{.anon = 4096};
+  EXPECT_TRUE(checked(o).at("memory").at("at_limit").at("file_bytes").is_null());
+}
+
 TEST(Report, TimesAreSecondsSinceTheCoreBegan) {
   const json::value report = checked(full_run(Verdict::ok, 0));
   EXPECT_DOUBLE_EQ(report.at("times_s").at("started").as_double(), 0.5);
