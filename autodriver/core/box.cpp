@@ -244,7 +244,11 @@ Fail Box::clone_init(pid_t& pid) {
 // write, init sees the end of the pipe instead.
 Fail Box::watch(Watched& watched) {
   Raised up(CAP_KILL);
-  (void)!::write(go_.get(), "g", 1);  // EPIPE: init has given up, and has said why
+  if (::write(go_.get(), "g", 1) != 1 && errno != EPIPE) {  // EPIPE: init has given up, and has said why
+    const Fail fail = failed(Step::spawn, "cannot tell the box's init to go on");
+    end_box(watched);
+    return fail;
+  }
   return supervise(watched, response_);
 }
 

@@ -171,7 +171,7 @@ Fail become_job(const BoxPlan& plan) {
   if (plan.fallbacks.socket_filter) MUST(close_the_network());
   MUST(load_filter(request));
   end_step(Step::filter);
-  (void)tell(BoxEvent::filtered);
+  (void)tell(BoxEvent::filtered);  // a filter of the caller's may swallow it: then the report does not know of a filter
   environ = const_cast<char**>(envp);  // execvp searches the PATH of the job's environment, in the box
   ::execvp(argv[0], const_cast<char* const*>(argv));
   return failed(Step::exec, "cannot execute the command");

@@ -30,7 +30,7 @@ FAKED = ("write mount umount2 move_mount mount_setattr fsconfig pivot_root unsha
 READ_BACK = ("umount2", "pivot_root", "mount_setattr", "unshare", "timerfd_settime", "seccomp", ("setresuid", 1), ("write", 1))
 # A run that ends by itself, and one that has to be ended.
 SCENARIOS = {"ends": (["--memory=64M", "--wall-time=20", "--cpu-time=20"], "make", "ok", 0),
-             "is ended": (["--wall-time=0.05", "--pids=20"], "sleep 30", "wall_limit", 2)}
+             "is ended": (["--wall-time=0.3", "--pids=20"], "sleep 30", "wall_limit", 2)}
 SLEEPS = "sleeps"  # the second, but nothing ends it in time: for when its owner is killed
 SOUND = ("requested", "effective", "rung", "read_back")
 
