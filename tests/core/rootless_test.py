@@ -134,6 +134,15 @@ def honest():
     assert code == 0 and all(w in out for w in ("resumed", "\n124", "\n137", "joined", "Stopped", "waited")), out
 
 
+def init_signals():
+    """Outside, the box's init has the job's uid: no signal of the job's may end it, and with it the run without a verdict."""
+    for rung in ("none", "strong"):  # without and with the tracer
+        code, out, _, report = shell("--require", f"cpu>={rung},memory>=bounded", "--wall-time", "20", script="""
+            for signal in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 19 20 23 24 25 26 27 29 30 31 34 50 64; do kill -$signal 1; done
+            sleep 0.1; echo judged""")
+        assert code == 0 and report["verdict"] == "ok" and "judged" in out, (code, out, report["verdict"], report["error"])
+
+
 def delegated():
     """With delegated groups the exact rungs are back, and nothing is left in them."""
     groups = []
@@ -202,7 +211,7 @@ def foreign_state():
 try:
     subprocess.run(["rm", "-rf", STATE], check=True)
     {"refused_by_default": refused_by_default, "box": box, "limits": limits, "accounting": accounting, "honest": honest,
-     "delegated": delegated, "killed": killed, "foreign_state": foreign_state}[CASE]()
+     "init_signals": init_signals, "delegated": delegated, "killed": killed, "foreign_state": foreign_state}[CASE]()
 finally:
     shutil.rmtree(root)
     shutil.rmtree(STATE, ignore_errors=True)
