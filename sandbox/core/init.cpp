@@ -18,6 +18,7 @@
 #include "sandbox/core/job.h"
 #include "sandbox/core/network.h"
 #include "sandbox/core/privilege.h"
+#include "sandbox/core/rootless.h"
 #include "sandbox/core/tracer.h"
 
 namespace milonga::core {
@@ -139,8 +140,9 @@ void run_init(const BoxPlan& plan) {
   if (plan.fallbacks.trace_cpu)
     if (Fail fail = seize(job); fail) give_up(fail);
   if (Fail fail = rest(); fail) give_up(fail);
-  // Who is traced has no supervisor with more rights than the caller's.
-  if (!plan.fallbacks.trace_cpu) expire_without_supervisor(begun[0], plan.request->limits[LimitId::wall]);
+  // Without root the caller has nothing to gain, and the job, whose uid outside is ours, could send us SIGALRM.
+  if (!plan.fallbacks.trace_cpu && !is_rootless())
+    expire_without_supervisor(begun[0], plan.request->limits[LimitId::wall]);
   ::close_range(kBoxOutput, kBoxInput, 0);
   if (!plan.fallbacks.trace_cpu) reap_until_the_end(job);
   if (Fail fail = trace_to_the_end(job, plan.request->limits[LimitId::cpu], message().wait_status); fail) give_up(fail);

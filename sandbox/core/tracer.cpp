@@ -15,7 +15,7 @@
 namespace milonga::core {
 namespace {
 
-constexpr std::size_t kMaxTraced = 16384;
+constexpr std::size_t kMaxTraced = limit_row(LimitId::processes).maximum;
 constexpr std::uint64_t kShortestWait = 2'000'000;  // ns: how late the limit may be noticed
 
 pid_t live[kMaxTraced];  // processes; threads are in the clock of theirs
@@ -34,19 +34,23 @@ bool process_clock(pid_t pid, std::uint64_t& ns) {
   return true;
 }
 
+// Once: who is stopped and goes on shows itself as a new one does.
 void learn(pid_t pid) {
   std::uint64_t ns = 0;
+  for (std::size_t i = 0; i < live_count; ++i)
+    if (live[i] == pid) return;
   if (live_count < kMaxTraced && process_clock(pid, ns)) live[live_count++] = pid;
 }
 
-// It is dead and not reaped yet: its clock stands still.
+// It is dead and not reaped yet: its clock stands still. Who is not in the list has been settled: a zombie comes a
+// second time when its parent dies without having waited for it.
 void settle(pid_t pid) {
   std::uint64_t ns = 0;
-  if (process_clock(pid, ns)) dead_ns += ns;
   for (std::size_t i = 0; i < live_count; ++i)
     if (live[i] == pid) {
+      if (process_clock(pid, ns)) dead_ns += ns;
       live[i] = live[--live_count];
-      break;
+      return;
     }
 }
 
@@ -68,7 +72,7 @@ bool is_stop_signal(int sig) { return sig == SIGSTOP || sig == SIGTSTP || sig ==
 
 // Whatever stopped it, it goes on as if nobody had looked (ptrace(2), "PTRACE_EVENT stops", "Group-stop").
 void go_on(pid_t pid, int status) {
-  const int sig = WSTOPSIG(status), event = status >> 16;
+  const int sig = status & 0xff, event = status >> 8;
   if (event == PTRACE_EVENT_STOP && is_stop_signal(sig)) {
     (void)::ptrace(PTRACE_LISTEN, pid, nullptr, nullptr);  // a real stop, e.g. of job control: it stays
     return;
@@ -105,15 +109,16 @@ bool look(pid_t job, int& wait_status) {
     siginfo_t info{};
     if (::waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOWAIT | WNOHANG | __WALL) != 0 || info.si_pid == 0) return false;
     const pid_t pid = info.si_pid;
-    if (info.si_code == CLD_EXITED || info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED) settle(pid);
-    int status = 0;
-    if (::waitpid(pid, &status, __WALL | WNOHANG) != pid) continue;
-    if (WIFSTOPPED(status)) {
-      go_on(pid, status);
-    } else if (pid == job) {
+    if (info.si_code == CLD_EXITED || info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED) {
+      settle(pid);
+      int status = 0;
+      if (::waitpid(pid, &status, __WALL | WNOHANG) != pid || pid != job) continue;
       wait_status = status;
       return true;
     }
+    // Not waitpid(2): it would reap who has been killed since, uncounted.
+    if (::waitid(P_PID, static_cast<id_t>(pid), &info, WSTOPPED | WNOHANG | __WALL) == 0 && info.si_pid == pid)
+      go_on(pid, info.si_status);
   }
 }
 

@@ -23,6 +23,7 @@
 #include <linux/audit.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -230,6 +231,11 @@ constexpr ArgumentRule clone_refused(std::uint64_t flag, const char* why) {
   const auto bit = static_cast<std::uint32_t>(flag);
   return {SYS_clone, 0, ArgumentTest::masked_equal, bit, bit, error(EPERM), why};
 }
+constexpr ArgumentRule init_refused(int call, unsigned argument) {
+  return {call, argument, ArgumentTest::masked_equal, kWhole, 1, error(EPERM),
+          "the scheduling of the box's init, which has the job's uid in a box without root: a job that makes it "
+          "idle and keeps the CPUs busy outlives its limits"};
+}
 constexpr ArgumentRule family_refused(int call, std::uint32_t family) {
   return {call,
           0,
@@ -261,6 +267,14 @@ inline constexpr ArgumentRule kArgumentRules[] = {
     detail::clone_refused(CLONE_NEWIPC, "namespaces: IPC"),
     detail::clone_refused(CLONE_NEWUTS, "namespaces: host name"),
     detail::clone_refused(CLONE_NEWCGROUP, "namespaces: cgroups"),
+    detail::clone_refused(CLONE_UNTRACED, "a process that the tracer of a box without cgroups neither counts nor kills"),
+    detail::init_refused(SYS_sched_setscheduler, 0),
+    detail::init_refused(SYS_sched_setparam, 0),
+    detail::init_refused(SYS_sched_setattr, 0),
+    detail::init_refused(SYS_sched_setaffinity, 0),
+    detail::init_refused(SYS_setpriority, 1),
+    {SYS_setpriority, 0, ArgumentTest::masked_equal, detail::kWhole, PRIO_USER, error(EPERM),
+     "all processes of a uid, the box's init too"},
     // The box's init has the job's uid, which is all that prlimit(2) asks for: with a CPU limit of 0 the kernel kills
     // it, and the run ends without a verdict. Programs set their own limits, by pid 0.
     {SYS_prlimit64, 0, ArgumentTest::at_least, detail::kWhole, 1, error(EPERM),

@@ -112,6 +112,9 @@ def accounting():
                        "  os._exit(0)\nos.wait(); os.close(w); os.read(r, 1)",
         "SIGCHLD ignored": "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\nr, w = os.pipe()\n"
                            "if os.fork() == 0: os.close(r); burn(); os._exit(0)\nos.close(w); os.read(r, 1)",
+        "zombie of a dead parent": "if os.fork() == 0:\n  pid = os.fork()\n  if pid == 0: burn(); os._exit(0)\n"
+                                   "  os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT); time.sleep(0.05); os._exit(0)\n"
+                                   "os.wait(); time.sleep(0.05)",
         "threads": "import threading\nt = threading.Thread(target=burn); t.start(); t.join()",
     }
     base = min(shell("--require", "cpu>=strong,memory>=bounded", script=f"exec python3 -c '{burn}'")[3]["cpu_s"] for _ in range(5))
@@ -119,7 +122,7 @@ def accounting():
         report = run("--require", "cpu>=strong,memory>=bounded", "--command", "--", "python3", "-c", burn + code)[3]
         assert report["verdict"] == "ok", (name, report["error"])
         # process_time() of who burns counts from its own beginning; for a forked one the parent's start comes on top.
-        truth = 0.4 + (base if "fork" in name or "SIGCHLD" in name else 0)
+        truth = 0.4 + (base if "fork" in code else 0)
         print(f"{name}: {report['cpu_s']:.4f} s, truth {truth:.4f} s")
         assert abs(report["cpu_s"] - truth) < 0.02, name
         assert report["cpu_user_s"] is None and report["demands"]["cpu"]["mechanism"].endswith("by ptrace")
@@ -132,6 +135,38 @@ def honest():
         python3 -c 'import threading as t; x = [t.Thread() for _ in range(50)]; [i.start() for i in x]; [i.join() for i in x]; print("joined")'
         bash -c 'set -m; sleep 9 & sleep 0.1; kill -STOP %1; sleep 0.1; jobs; kill %1; kill -CONT %1; wait; echo waited' """)
     assert code == 0 and all(w in out for w in ("resumed", "\n124", "\n137", "joined", "Stopped", "waited")), out
+
+
+def counted_once():
+    """A process that was stopped and resumed often counts once; what does is not to be had by filling the tracer's list."""
+    code, out, _, report = run("--require", "memory>=bounded", "--cpu-time", "1.5", "--wall-time", "40", "--command", "--", "python3", "-c", """
+import os, signal, time
+r, w = os.pipe()
+child = os.fork()
+if child == 0:
+    os.close(w)
+    os.read(r, 1)
+    began = time.process_time()
+    while time.process_time() < began + 0.6: pass
+    os._exit(0)
+for n in range(100):
+    os.kill(child, signal.SIGSTOP)
+    os.waitid(os.P_PID, child, os.WSTOPPED)
+    os.kill(child, signal.SIGCONT)
+    os.waitid(os.P_PID, child, os.WCONTINUED)
+os.close(w)
+os.waitpid(child, 0)
+print("counted")""")
+    assert code == 0 and "counted" in out and 0.6 <= report["cpu_s"] < 1, (code, out, report["verdict"], report["cpu_s"])
+
+
+def init_signals():
+    """Outside, the box's init has the job's uid: no signal of the job's may end it, and with it the run without a verdict."""
+    for rung in ("none", "strong"):  # without and with the tracer
+        code, out, _, report = shell("--require", f"cpu>={rung},memory>=bounded", "--wall-time", "20", script="""
+            for signal in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 19 20 23 24 25 26 27 29 30 31 34 50 64; do kill -$signal 1; done
+            sleep 0.1; echo judged""")
+        assert code == 0 and report["verdict"] == "ok" and "judged" in out, (code, out, report["verdict"], report["error"])
 
 
 def delegated():
@@ -202,7 +237,8 @@ def foreign_state():
 try:
     subprocess.run(["rm", "-rf", STATE], check=True)
     {"refused_by_default": refused_by_default, "box": box, "limits": limits, "accounting": accounting, "honest": honest,
-     "delegated": delegated, "killed": killed, "foreign_state": foreign_state}[CASE]()
+     "counted_once": counted_once,
+     "init_signals": init_signals, "delegated": delegated, "killed": killed, "foreign_state": foreign_state}[CASE]()
 finally:
     shutil.rmtree(root)
     shutil.rmtree(STATE, ignore_errors=True)

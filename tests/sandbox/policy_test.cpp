@@ -6,9 +6,11 @@
 #include <gtest/gtest.h>
 #include <linux/audit.h>
 #include <linux/bpf_common.h>
+#include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -264,8 +266,31 @@ TEST(SystemCallPolicyInTheKernel, AThreadCanBeMadeAndANamespaceCannot) {
               return ::waitpid(static_cast<pid_t>(pid), &status, 0) == pid ? WEXITSTATUS(status) : 1;
             }),
             7);
-  EXPECT_EQ(under_filter([] { return error_of(::syscall(SYS_clone, SIGCHLD | CLONE_NEWUSER, 0, 0, 0, 0)); }),
-            EPERM);
+  for (const unsigned long flag : {CLONE_NEWUSER, CLONE_UNTRACED})
+    EXPECT_EQ(under_filter([&] { return error_of(::syscall(SYS_clone, SIGCHLD | flag, 0, 0, 0, 0)); }), EPERM) << flag;
+}
+
+// By evaluation, not by calling: without the rule these calls would be made, to the host's own pid 1.
+TEST(SystemCallPolicy, TheSchedulingOfInitIsOutOfReachAndThatOfOthersIsNot) {
+  const auto answer = [](int number, std::uint64_t first, std::uint64_t second) {
+    seccomp_data call{};
+    call.nr = number;
+    call.arch = kPolicyArch;
+    call.args[0] = first;
+    call.args[1] = second;
+    return evaluate(course_filter(), call).value_or(0);
+  };
+  constexpr std::uint32_t kRefused = SECCOMP_RET_ERRNO | EPERM;
+  constexpr std::uint64_t kGarbage = std::uint64_t{1} << 32;  // a pid is the low half
+  for (const int call : {SYS_sched_setscheduler, SYS_sched_setparam, SYS_sched_setattr, SYS_sched_setaffinity}) {
+    EXPECT_EQ(answer(call, 1, 0), kRefused) << call;
+    EXPECT_EQ(answer(call, 1 | kGarbage, 0), kRefused) << call;
+    for (const std::uint64_t pid : {0, 2, 77}) EXPECT_EQ(answer(call, pid, 1), SECCOMP_RET_ALLOW) << call;
+  }
+  EXPECT_EQ(answer(SYS_setpriority, PRIO_PROCESS, 1), kRefused);
+  EXPECT_EQ(answer(SYS_setpriority, PRIO_USER, 0), kRefused);
+  EXPECT_EQ(answer(SYS_setpriority, PRIO_PROCESS, 0), SECCOMP_RET_ALLOW);
+  EXPECT_EQ(answer(SYS_setpriority, PRIO_PROCESS, 77), SECCOMP_RET_ALLOW);
 }
 
 TEST(SystemCallPolicyInTheKernel, TheX32AndThe32BitEntranceKill) {
