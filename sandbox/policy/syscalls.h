@@ -267,7 +267,6 @@ inline constexpr ArgumentRule kArgumentRules[] = {
     detail::clone_refused(CLONE_NEWIPC, "namespaces: IPC"),
     detail::clone_refused(CLONE_NEWUTS, "namespaces: host name"),
     detail::clone_refused(CLONE_NEWCGROUP, "namespaces: cgroups"),
-    detail::clone_refused(CLONE_UNTRACED, "a process that the tracer of a box without cgroups neither counts nor kills"),
     detail::init_refused(SYS_sched_setscheduler, 0),
     detail::init_refused(SYS_sched_setparam, 0),
     detail::init_refused(SYS_sched_setattr, 0),

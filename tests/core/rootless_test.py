@@ -128,6 +128,14 @@ def accounting():
         assert report["cpu_user_s"] is None and report["demands"]["cpu"]["mechanism"].endswith("by ptrace")
 
 
+def out_of_sight():
+    """clone(CLONE_UNTRACED) would make a process that nobody counts; clone3 cannot be looked into."""
+    code = "import ctypes, os\nlibc = ctypes.CDLL(None, use_errno=True)\nfor call in ((56, 0x00800000 | 17, 0, 0, 0, 0), (435, 0, 0)):\n" \
+           "  r = libc.syscall(*call)\n  if r == 0: os._exit(0)\n  print(r, ctypes.get_errno())"
+    out = run("--require", "cpu>=strong,memory>=bounded", "--command", "--", "python3", "-c", code)[1]
+    assert out.splitlines()[1:] == ["-1 1", "-1 38"], out
+
+
 def honest():
     """What a traced job does that stops, resumes, kills and threads."""
     code, out, _, _ = shell("--require", "cpu>=strong,memory>=bounded", script="""
@@ -236,7 +244,7 @@ def foreign_state():
 
 try:
     subprocess.run(["rm", "-rf", STATE], check=True)
-    {"refused_by_default": refused_by_default, "box": box, "limits": limits, "accounting": accounting, "honest": honest,
+    {"refused_by_default": refused_by_default, "box": box, "limits": limits, "accounting": accounting, "honest": honest, "out_of_sight": out_of_sight,
      "counted_once": counted_once,
      "init_signals": init_signals, "delegated": delegated, "killed": killed, "foreign_state": foreign_state}[CASE]()
 finally:

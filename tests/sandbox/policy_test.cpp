@@ -266,7 +266,7 @@ TEST(SystemCallPolicyInTheKernel, AThreadCanBeMadeAndANamespaceCannot) {
               return ::waitpid(static_cast<pid_t>(pid), &status, 0) == pid ? WEXITSTATUS(status) : 1;
             }),
             7);
-  for (const unsigned long flag : {CLONE_NEWUSER, CLONE_UNTRACED})
+  for (const unsigned long flag : {CLONE_NEWUSER, CLONE_NEWPID})
     EXPECT_EQ(under_filter([&] { return error_of(::syscall(SYS_clone, SIGCHLD | flag, 0, 0, 0, 0)); }), EPERM) << flag;
 }
 
