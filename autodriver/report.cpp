@@ -143,13 +143,14 @@ json::value privilege(const Response& r) {
     std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(bits));
     return json::value(text);
   };
+  const auto number = [](std::uint32_t value) { return value == ~0u ? json::value(nullptr) : json::value(value); };
   return json::object{{"cap_inheritable", mask(r.inside.cap_inheritable)},
                       {"cap_permitted", mask(r.inside.cap_permitted)},
                       {"cap_effective", mask(r.inside.cap_effective)},
                       {"cap_bounding", mask(r.inside.cap_bounding)},
                       {"cap_ambient", mask(r.inside.cap_ambient)},
-                      {"no_new_privs", r.inside.no_new_privs},
-                      {"seccomp_mode", r.inside.seccomp_mode}};
+                      {"no_new_privs", number(r.inside.no_new_privs)},
+                      {"seccomp_mode", number(r.inside.seccomp_mode)}};
 }
 
 json::value rlimits(const Response& r) {

@@ -280,6 +280,8 @@ void Box::account() {
     if (!cgroup_.empty()) row(Demand::kill).rung = Rung::strong;
     else row(Demand::kill).known |= Evidence::kReadBack;  // 0 processes left
   }
+  // What the job's process could not tell, nobody knows (a filter of the caller's can keep it from telling).
+  if (response_.started_ns != 0 && (row(Demand::syscalls).known & Evidence::kReadBack) == 0) row(Demand::syscalls).rung = Rung::none;
   row(Demand::wall).hit = response_.verdict == Verdict::wall_limit;
   row(Demand::cpu).hit = response_.verdict == Verdict::cpu_limit;
   row(Demand::memory).hit = response_.verdict == Verdict::memory_limit;

@@ -83,8 +83,8 @@ struct Rlimit {
 struct Inside {
   std::uint64_t cap_inheritable = ~0ull, cap_permitted = ~0ull, cap_effective = ~0ull, cap_bounding = ~0ull,
                 cap_ambient = ~0ull;
-  std::uint32_t no_new_privs = 0;
-  std::uint32_t seccomp_mode = 0;  // 2 = filter
+  std::uint32_t no_new_privs = ~0u;
+  std::uint32_t seccomp_mode = ~0u;  // 2 = filter
   std::uint64_t ns_inode[kNsCount] = {};
   Rlimit rlimits[kRlimitCount];
 };

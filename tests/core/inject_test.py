@@ -161,8 +161,9 @@ class Worker:
                 if row[field] != before[field]:
                     self.problem(where, f"{demand}.{field} is {row[field]}, else {before[field]}")
         for block in ("privilege", "rlimits"):
-            if report[block] != self.baseline[block]:
-                self.problem(where, f"{block} is {report[block]}")
+            for name, value in (report[block] or {"all of it": "absent"}).items():
+                if value is not None and value != self.baseline[block].get(name):
+                    self.problem(where, f"{block}.{name} is {value}")
 
     def check_left(self, where, log, is_removal):
         outlived = [line for line in log if line.startswith("outlived")]
