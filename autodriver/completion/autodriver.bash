@@ -7,8 +7,8 @@ _autodriver() {
   COMPREPLY=()
   case $previous in
     --report | --certificate | --image) return ;; # file names: bash's default
-    --network) mapfile -t COMPREPLY < <(compgen -W 'none host' -- "$current") && return ;;
-    --profile) mapfile -t COMPREPLY < <(compgen -W 'course' -- "$current") && return ;;
+    --network) mapfile -t COMPREPLY < <(compgen -W 'none loopback host' -- "$current") && return ;;
+    --profile) mapfile -t COMPREPLY < <(compgen -W 'course strict debugger' -- "$current") && return ;;
   esac
   if [[ $current == -* ]]; then
     local options
