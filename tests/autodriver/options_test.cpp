@@ -7,6 +7,7 @@
 #include <set>
 
 #include "autodriver/command_line.h"
+#include "autodriver/audit.h"
 #include "autodriver/learn.h"
 #include "autodriver/selftest.h"
 #include "base/size.h"
@@ -151,7 +152,7 @@ TEST(ManPage, NamesTheOptionsOfTheProgramAndNoOthers) {
   for (const std::string& name : known)
     EXPECT_TRUE(documented.contains(name)) << name << " is not in the page";
   const std::set<std::string> before = long_options_in(page.substr(0, of_a_run));
-  for (const std::string& name : long_options_in(selftest_help() + learn_help()))
+  for (const std::string& name : long_options_in(selftest_help() + learn_help() + audit_help()))
     EXPECT_TRUE(before.contains(name) || name == "--help") << name << " is not in the page";
 }
 
