@@ -154,7 +154,7 @@ std::string help_text() {
   std::ostringstream text;
   text << "Usage: autodriver [OPTION...] DIRECTORY\n"
           "       autodriver [OPTION...] [DIRECTORY] --command -- ARGV...\n"
-          "       autodriver gc | selftest | learn\n"
+          "       autodriver gc | selftest | learn | audit\n"
           "Runs make in a copy of DIRECTORY, in a box: a fresh sandbox with limits.\n"
           "gc removes what killed supervisors left behind; selftest tries here whether the promises hold, learn what\n"
           "the system call policy would refuse a command (each has --help). (A directory called gc is ./gc.)\n\n"

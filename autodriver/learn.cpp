@@ -17,12 +17,13 @@
 #include <optional>
 #include <tuple>
 
+#include "autodriver/options.h"
 #include "base/nearest.h"
 #include "base/result.h"
 #include "base/utf8.h"
-#include "sandbox/course_filter.h"
 #include "sandbox/filter_eval.h"
-#include "sandbox/policy/syscalls.h"
+#include "sandbox/filters.h"
+#include "sandbox/policy/profiles.h"
 #include "sandbox/syscall_names.h"
 
 namespace milonga {
@@ -31,12 +32,12 @@ namespace {
 namespace json = boost::json;
 
 constexpr const char* kUsage =
-    "Usage: autodriver learn [--json] [--profile course] -- COMMAND [ARGUMENT...]\n"
+    "Usage: autodriver learn [--json] [--profile NAME] -- COMMAND [ARGUMENT...]\n"
     "Runs COMMAND without a box, as the caller, traced with all its children, and says which of\n"
     "its system calls the policy would have refused in a box. Nothing holds COMMAND: it is for\n"
     "programs that are trusted. A program with the setuid bit runs without it.\n\n"
     "  --json            print it as JSON\n"
-    "  --profile NAME    the policy; default, and so far the only one: course\n"
+    "  --profile NAME    the policy: course (default), strict or debugger\n"
     "  --help            print this and exit\n\n"
     "What COMMAND prints goes to standard error.\n"
     "Exit status: 0 nothing would have been refused, but for calls answered with ENOSYS, in whose place\n"
@@ -44,6 +45,7 @@ constexpr const char* kUsage =
 
 struct Arguments {
   bool json = false, help = false;
+  const Profile* profile = &kProfiles[0];
   std::vector<std::string> command;
 };
 
@@ -57,8 +59,7 @@ Result<Arguments> parse(const std::vector<std::string>& words) {
       arguments.help = true;
     } else if (*word == "--profile" || word->starts_with("--profile=")) {
       if (*word == "--profile" && ++word == end) return fail("learn: --profile needs a name", "course");
-      if (*word != "course" && *word != "--profile=course")
-        return fail("learn: no profile '" + *word + "'", "there is course");
+      arguments.profile = &profile(TRY(parse_profile(word->substr(word->starts_with("--profile=") ? 10 : 0))));
     } else {
       static constexpr std::string_view kKnown[] = {"--json", "--profile", "--help"};
       return fail("learn: no option '" + *word + "'", nearest_hint(*word, kKnown));
@@ -77,6 +78,7 @@ Result<Arguments> parse(const std::vector<std::string>& words) {
 struct Refusal {
   std::uint32_t arch = 0;
   int call = 0;
+  const CallRule* rule = nullptr;               // the row of its number; a null pointer: there is none
   const ArgumentRule* argument_rule = nullptr;  // or by number
   std::uint64_t argument = 0;                   // with argument_rule: what it was
   std::uint32_t answer = 0;
@@ -91,22 +93,12 @@ struct Seen {
 };
 
 struct Lesson {
+  const Profile* profile = &kProfiles[0];
   std::map<Refusal, Seen> refused;
   std::uint64_t calls = 0, processes = 1;
   bool began = false;  // the command is there; before it was this program
   int status = 0;      // of the command, as waitpid(2) gives it
 };
-
-const ArgumentRule* rule_for(const seccomp_data& call) {
-  for (const ArgumentRule& rule : kArgumentRules) {
-    const std::uint64_t argument = call.args[rule.argument];
-    const bool matches = rule.test == ArgumentTest::at_least
-                             ? argument >= rule.value
-                             : (static_cast<std::uint32_t>(argument) & rule.mask) == rule.value;
-    if (rule.call == call.nr && matches) return &rule;
-  }
-  return nullptr;
-}
 
 std::string program_of(pid_t pid) {
   char path[4096];
@@ -124,11 +116,11 @@ void look_at(Lesson& lesson, pid_t pid) {
   call.instruction_pointer = info.instruction_pointer;
   std::copy(std::begin(info.entry.args), std::end(info.entry.args), std::begin(call.args));
   ++lesson.calls;
-  const std::optional<std::uint32_t> answer = evaluate(course_filter(), call);
+  const std::optional<std::uint32_t> answer = evaluate(filter_of(lesson.profile->id).program, call);
   if (!answer) bug("the compiled filter is none");
   if ((*answer & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ALLOW) return;
-  Refusal refusal{call.arch, call.nr, nullptr, 0, *answer};
-  if (call.arch == kPolicyArch) refusal.argument_rule = rule_for(call);
+  const Declared row = declared(*lesson.profile, call);
+  Refusal refusal{call.arch, call.nr, row.by_number, row.by_argument, 0, *answer};
   if (refusal.argument_rule != nullptr) refusal.argument = call.args[refusal.argument_rule->argument];
   Seen& seen = lesson.refused[refusal];
   if (seen.count++ == 0) seen.program = program_of(pid);
@@ -188,7 +180,7 @@ void let_go_on(Lesson& lesson, pid_t pid, int status) {
   }
 }
 
-Result<Lesson> watch(const std::vector<std::string>& command) {
+Result<Lesson> watch(const Profile& policy, const std::vector<std::string>& command) {
   const pid_t first = TRY(spawn_waiting(command));
   constexpr long kOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
                             PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL;
@@ -200,6 +192,7 @@ Result<Lesson> watch(const std::vector<std::string>& command) {
   }
   ::kill(first, SIGCONT);
   Lesson lesson;
+  lesson.profile = &policy;
   while (true) {
     int status = 0;
     const pid_t pid = ::waitpid(-1, &status, __WALL);
@@ -232,9 +225,7 @@ const char* why_of(const Refusal& refusal) {
   if (refusal.arch != kPolicyArch || (static_cast<std::uint32_t>(refusal.call) & kX32Bit) != 0)
     return "a call of another architecture: the same number means another call there";
   if (refusal.argument_rule != nullptr) return refusal.argument_rule->why;
-  for (const CallRule& rule : kCallRules) {
-    if (std::find(rule.list.begin(), rule.list.end(), refusal.call) != rule.list.end()) return rule.why;
-  }
+  if (refusal.rule != nullptr) return refusal.rule->why;
   return "newer than the policy: libc falls back";
 }
 
@@ -253,7 +244,7 @@ std::string quoted(const std::string& text) {
   return json::serialize(json::value(text));
 }
 
-// Rows of sandbox/policy/syscalls.h: "-" what would have to go, "+" what would come in its place.
+// Rows of sandbox/policy (syscalls.h, profiles.h): "-" what would have to go, "+" what would come in its place.
 std::vector<std::string> policy_rows(const Lesson& lesson, const std::string& command) {
   std::vector<std::string> rows;
   std::string allowed;
@@ -300,7 +291,7 @@ json::object json_of(const Lesson& lesson, const std::vector<std::string>& comma
                        {"program", seen.program}});
   }
   for (const std::string& row : policy_rows(lesson, to_utf8(command[0]))) rows.emplace_back(row);
-  return {{"profile", "course"},
+  return {{"profile", lesson.profile->name},
           {"command", words},
           {"ended", end_of(lesson.status)},
           {"processes", lesson.processes},
@@ -314,10 +305,10 @@ void print(const Lesson& lesson, const std::string& command) {
               static_cast<unsigned long long>(lesson.calls),
               static_cast<unsigned long long>(lesson.processes), end_of(lesson.status).c_str());
   if (lesson.refused.empty()) {
-    std::puts("The policy `course` refuses none of them.");
+    std::printf("The policy `%s` refuses none of them.\n", lesson.profile->name);
     return;
   }
-  std::puts("The policy `course` would have refused:");
+  std::printf("The policy `%s` would have refused:\n", lesson.profile->name);
   for (const auto& [refusal, seen] : lesson.refused) {
     std::string call = name_of(refusal);
     if (const ArgumentRule* rule = refusal.argument_rule)
@@ -332,7 +323,7 @@ void print(const Lesson& lesson, const std::string& command) {
         "\nNone has to be allowed: in the place of a call answered with ENOSYS libraries have another.");
     return;
   }
-  std::puts("\nTo allow them, in sandbox/policy/syscalls.h, each only if you know why it is safe:");
+  std::puts("\nTo allow them, in sandbox/policy/syscalls.h or profiles.h, each only if you know why it is safe:");
   for (const std::string& row : rows) std::printf("  %s\n", row.c_str());
 }
 
@@ -348,7 +339,7 @@ int learn(const std::vector<std::string>& words) {
   const Result<Arguments> arguments = parse(words);
   if (!arguments) return complain(arguments.error(), 64);
   if (arguments->help) return std::fputs(kUsage, stdout) < 0 ? 3 : 0;
-  const Result<Lesson> lesson = watch(arguments->command);
+  const Result<Lesson> lesson = watch(*arguments->profile, arguments->command);
   if (!lesson) return complain(lesson.error(), 3);
   if (arguments->json)
     std::puts(json::serialize(json_of(*lesson, arguments->command)).c_str());

@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "autodriver/audit.h"
 #include "autodriver/command_line.h"
 #include "autodriver/learn.h"
 #include "autodriver/report.h"
@@ -69,6 +70,7 @@ int main(int argc, char** argv) {
   using namespace milonga;
   open_standard_descriptors();
   if (argc > 1 && std::strcmp(argv[1], "selftest") == 0) return selftest({argv + 2, argv + argc});
+  if (argc > 1 && std::strcmp(argv[1], "audit") == 0) return audit({argv + 2, argv + argc});
   if (argc > 1 && std::strcmp(argv[1], "learn") == 0) return learn({argv + 2, argv + argc});
   const auto line = parse_command_line({argv + (argc > 0 ? 1 : 0), argv + argc});
   if (!line) return complain(line.error().line(), 1);

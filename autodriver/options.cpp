@@ -71,7 +71,7 @@ constexpr FlagRow kFlags[] = {
 
 constexpr const char* kNetworkNames[] = {"none", "loopback", "host"};
 
-const char* const kOtherOptions[] = {"network", "image", "require"};
+const char* const kOtherOptions[] = {"network", "image", "profile", "require"};
 
 Result<std::uint64_t> parse_amount(LimitUnit unit, std::string_view text) {
   switch (unit) {
@@ -232,6 +232,10 @@ Result<> set_box_option(BoxOptions& options, std::string_view name, std::string_
     options.*row->flag = TRY(yes_or_no(name, value, "yes", "no"));
     return {};
   }
+  if (name == "profile") {
+    options.profile = TRY(parse_profile(value));
+    return {};
+  }
   if (name == "image") {
     if (value.empty())
       return fail("--image: the name is empty", "'default' is this host's own system, read-only");
@@ -242,6 +246,15 @@ Result<> set_box_option(BoxOptions& options, std::string_view name, std::string_
   for (const LimitRow& row : kLimits) known.emplace_back(row.option);
   for (const FlagRow& row : kFlags) known.emplace_back(row.option);
   return fail("no option '" + std::string(name) + "'", nearest_hint(name, known));
+}
+
+Result<ProfileId> parse_profile(std::string_view name) {
+  std::vector<std::string_view> known;
+  for (const Profile& profile : kProfiles) {
+    if (name == profile.name) return profile.id;
+    known.emplace_back(profile.name);
+  }
+  return fail("--profile: no profile '" + std::string(name) + "'", nearest_hint(name, known));
 }
 
 Result<BoxOptions> box_options_from(const std::map<std::string, std::string>& values) {
@@ -261,6 +274,7 @@ std::map<std::string, std::string> box_option_map(const BoxOptions& options) {
   for (const FlagRow& row : kFlags)
     if (options.*row.flag) values[row.option] = "yes";
   if (options.image != "default") values["image"] = options.image;
+  if (options.profile != ProfileId::course) values["profile"] = profile(options.profile).name;
   std::string require;
   for (std::size_t i = 0; i < kDemandCount; ++i) {
     if (!options.require[i]) continue;
@@ -295,6 +309,8 @@ void declare_box_options(po::options_description& description) {
       ("network", text("none|loopback|host"),
        "an empty network, one with the box's own localhost (default), or the host's")  //
       ("image", text("NAME|DIR"), "the system that the job sees; default: this host's, read-only")  //
+      ("profile", text("NAME"),
+       "system calls: course (default), strict (no debuggers, sockets, IPC), debugger (and rr, perf)")  //
       ("require", text("DEMAND>=RUNG"),
        "refuse to run with less (rungs: exact strong bounded best_effort none)");
   for (const FlagRow& row : kFlags) description.add_options()(row.option, row.help);

@@ -19,6 +19,7 @@
 #include "base/result.h"
 #include "sandbox/model/evidence.h"
 #include "sandbox/model/limits.h"
+#include "sandbox/policy/profiles.h"
 
 namespace milonga {
 
@@ -33,6 +34,7 @@ struct BoxOptions {
   Network network = Network::loopback;
   bool process_limit_fatal = false;
   bool output_limit_fatal = false;
+  ProfileId profile = ProfileId::course;
   std::string image = "default";              // "default", a name, or a directory (it has a slash)
   std::optional<Rung> require[kDemandCount];  // asked for explicitly; see required_rung
 
@@ -61,6 +63,9 @@ std::map<std::string, std::string> box_option_map(const BoxOptions& options);
 
 // The same as arguments of autodriver: {"--memory=256M", "--pids-fatal"}.
 std::vector<std::string> autodriver_arguments(const BoxOptions& options);
+
+// "strict". Fails with the names that there are.
+Result<ProfileId> parse_profile(std::string_view name);
 
 // For command lines parsed by Boost.Program_options. Tango's spellings (-u
 // --nproc, -f --fsize, -t --timeout, -o --osize) are other names of four limits.

@@ -9,6 +9,7 @@
 
 #include "base/output_file.h"
 #include "base/utf8.h"
+#include "sandbox/filters.h"
 #include "sandbox/policy/rlimits.h"
 
 namespace milonga {
@@ -279,6 +280,7 @@ std::string report_json(const Outcome& o) {
       {"box", box ? json::value{{"uid", r.uid}, {"kind", kBoxKindNames[static_cast<std::size_t>(r.kind)]}, {"slot", r.slot}} : json::value(nullptr)},
       {"steps_us", steps(r)},
       {"selftest", o.selftest ? json::value{{"date", o.selftest->date}, {"passed", o.selftest->passed}} : json::value(nullptr)},
+      {"profile", {{"name", profile(o.profile).name}, {"sha256", filter_of(o.profile).sha256}}},
       {"autodriver", {{"version", MILONGA_VERSION}}},
   };
   return json::serialize(report) + "\n";

@@ -12,6 +12,7 @@
 #include "base/core/unique_fd.h"
 #include "base/result.h"
 #include "sandbox/model/response.h"
+#include "sandbox/policy/profiles.h"
 
 namespace milonga {
 
@@ -19,6 +20,7 @@ namespace milonga {
 struct Outcome {
   Response response;
   Limits limits;                        // as asked for
+  ProfileId profile = ProfileId::course;
   std::string error;                    // refused, internal_error: instead of the core's shorter text
   std::uint64_t output_bytes = 0;       // written by the job
   std::uint64_t output_kept_bytes = 0;  // of these, handed on

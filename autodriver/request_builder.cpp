@@ -8,7 +8,7 @@
 #include <cstring>
 #include <memory>
 
-#include "sandbox/course_filter.h"
+#include "sandbox/filters.h"
 #include "sandbox/model/request.h"
 #include "sandbox/policy/environment.h"
 
@@ -63,7 +63,7 @@ Result<UniqueFd> build_run_request(const RunPlan& plan) {
   request->argc = static_cast<std::uint32_t>(plan.command.size());
   for (const EnvironmentRow& row : kEnvironment) TRY(add_string(*request, row.assignment));
   request->envc = static_cast<std::uint32_t>(std::size(kEnvironment));
-  const auto filter = course_filter();
+  const auto filter = filter_of(plan.options.profile).program;
   std::copy(filter.begin(), filter.end(), request->filter);  // it fits: filter_generator has checked
   request->filter_size = static_cast<std::uint32_t>(filter.size());
   return seal(*request);

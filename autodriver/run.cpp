@@ -104,6 +104,7 @@ class Run {
         signals_(std::move(signals)),
         line_(line) {
     outcome_.limits = line.box.limits;
+    outcome_.profile = line.box.profile;
     lifeline_ = line.lifeline ? STDIN_FILENO : -1;
   }
 
@@ -291,6 +292,7 @@ RunResult refused(const CommandLine& line, const Error& error, Step step, int ex
   result.outcome.response.failed_step = step;
   result.outcome.error = error.line();
   result.outcome.limits = line.box.limits;
+  result.outcome.profile = line.box.profile;
   result.exit_code = exit_code;
   result.complaint = error.line();
   return result;

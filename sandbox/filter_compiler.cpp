@@ -11,10 +11,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "base/core/unique_fd.h"
-#include "sandbox/policy/syscalls.h"
 
 namespace milonga {
 namespace {
@@ -57,27 +57,43 @@ Result<Program> finish(const Context& context) {
   return program;
 }
 
-Result<Program> compile_arguments() {
+Result<Program> compile_arguments(const Profile& profile) {
   const Context context = TRY(start(kAllow));
-  for (const ArgumentRule& rule : kArgumentRules) {
-    const scmp_arg_cmp test = rule.test == ArgumentTest::masked_equal
-                                  ? scmp_arg_cmp{rule.argument, SCMP_CMP_MASKED_EQ, rule.mask, rule.value}
-                                  : scmp_arg_cmp{rule.argument, SCMP_CMP_GE, rule.value, 0};
-    const int rc = seccomp_rule_add_exact_array(context.get(), rule.answer, rule.call, 1, &test);
-    if (rc != 0) return failed("add the argument rule for", rule.call, rc);
+  for (const std::span<const ArgumentRule> table :
+       {std::span<const ArgumentRule>(kArgumentRules), profile.argument_rules}) {
+    for (const ArgumentRule& rule : table) {
+      if (rule_for(profile, rule.call)->answer != kAllow) continue;  // refused whatever its arguments
+      const scmp_arg_cmp test = rule.test == ArgumentTest::masked_equal
+                                    ? scmp_arg_cmp{rule.argument, SCMP_CMP_MASKED_EQ, rule.mask, rule.value}
+                                    : scmp_arg_cmp{rule.argument, SCMP_CMP_GE, rule.value, 0};
+      const int rc = seccomp_rule_add_exact_array(context.get(), rule.answer, rule.call, 1, &test);
+      if (rc != 0) return failed("add the argument rule for", rule.call, rc);
+    }
   }
   return finish(context);
 }
 
-Result<Program> compile_numbers() {
-  const Context context = TRY(start(kUnknownCall));
-  for (const CallRule& rule : kCallRules) {
-    if (rule.answer == kUnknownCall) continue;  // libseccomp refuses rules that repeat the default
-    for (const int call : rule.list) {
-      const int rc = seccomp_rule_add_exact_array(context.get(), rule.answer, call, 0, nullptr);
-      if (rc != 0) return failed("add the rule for", call, rc);
-    }
+bool changes(const Profile& profile, int call) {
+  for (const CallRule& rule : profile.changes) {
+    if (std::find(rule.list.begin(), rule.list.end(), call) != rule.list.end()) return true;
   }
+  return false;
+}
+
+Result<> add_numbers(const Context& context, const CallRule& rule, const Profile* unless_changed) {
+  if (rule.answer == kUnknownCall) return {};  // libseccomp refuses rules that repeat the default
+  for (const int call : rule.list) {
+    if (unless_changed != nullptr && changes(*unless_changed, call)) continue;
+    const int rc = seccomp_rule_add_exact_array(context.get(), rule.answer, call, 0, nullptr);
+    if (rc != 0) return failed("add the rule for", call, rc);
+  }
+  return {};
+}
+
+Result<Program> compile_numbers(const Profile& profile) {
+  const Context context = TRY(start(kUnknownCall));
+  for (const CallRule& rule : kCallRules) TRY(add_numbers(context, rule, &profile));
+  for (const CallRule& rule : profile.changes) TRY(add_numbers(context, rule, nullptr));
   return finish(context);
 }
 
@@ -94,8 +110,8 @@ Program join(Program first, const Program& second) {
 
 }  // namespace
 
-Result<Program> compile_course_filter() {
-  return join(TRY(compile_arguments()), TRY(compile_numbers()));
+Result<Program> compile_filter(const Profile& profile) {
+  return join(TRY(compile_arguments(profile)), TRY(compile_numbers(profile)));
 }
 
 }  // namespace milonga

@@ -2,10 +2,8 @@
 
 #include <linux/bpf_common.h>
 
-#include <algorithm>
 #include <cstring>
 
-#include "sandbox/policy/syscalls.h"
 
 namespace milonga {
 namespace {
@@ -154,19 +152,35 @@ std::optional<std::uint32_t> evaluate(std::span<const sock_filter> program, cons
   return std::nullopt;  // fell off the end
 }
 
-std::uint32_t declared_answer(const seccomp_data& call) {
-  if (call.arch != kPolicyArch) return kForeignCall;
+Declared declared(const Profile& profile, const seccomp_data& call) {
+  if (call.arch != kPolicyArch) return {kForeignCall, nullptr, nullptr};
   // -1 is not a call: a tracer sets it to skip one (seccomp(2)); it has the x32
   // bit by accident.
   const auto number = static_cast<std::uint32_t>(call.nr);
-  if (number >= kX32Bit && call.nr != -1) return kForeignCall;
-  for (const ArgumentRule& rule : kArgumentRules) {
-    if (matches(rule, call)) return rule.answer;
+  if (number >= kX32Bit && call.nr != -1) return {kForeignCall, nullptr, nullptr};
+  const CallRule* by_number = rule_for(profile, call.nr);
+  if (by_number == nullptr || by_number->answer != kAllow)
+    return {by_number != nullptr ? by_number->answer : kUnknownCall, by_number, nullptr};
+  for (const std::span<const ArgumentRule> table :
+       {std::span<const ArgumentRule>(kArgumentRules), profile.argument_rules}) {
+    for (const ArgumentRule& rule : table) {
+      if (matches(rule, call)) return {rule.answer, nullptr, &rule};
+    }
   }
-  for (const CallRule& rule : kCallRules) {
-    if (std::find(rule.list.begin(), rule.list.end(), call.nr) != rule.list.end()) return rule.answer;
+  return {kAllow, by_number, nullptr};
+}
+
+bool lets_through(std::optional<std::uint32_t> answer) {
+  if (!answer) return true;  // a program that the kernel would not load protects from nothing
+  switch (*answer & SECCOMP_RET_ACTION_FULL) {
+    case SECCOMP_RET_KILL_PROCESS:
+    case SECCOMP_RET_KILL_THREAD:
+    case SECCOMP_RET_TRAP:
+    case SECCOMP_RET_ERRNO:
+      return false;
+    default:
+      return true;
   }
-  return kUnknownCall;
 }
 
 }  // namespace milonga

@@ -15,6 +15,7 @@ _milonga() {
   case $previous in
     --spool | --report | --publish | --image) return ;; # file names: bash's default
     --network) mapfile -t COMPREPLY < <(compgen -W 'none loopback host' -- "$current") && return ;;
+    --profile) mapfile -t COMPREPLY < <(compgen -W 'course strict debugger' -- "$current") && return ;;
   esac
   if [[ $current == -* ]]; then
     local options

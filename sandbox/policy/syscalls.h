@@ -1,11 +1,12 @@
 // The system call policy `course`, as data: what compilers, interpreters, JVMs,
-// valgrind and gdb need. Each number up to kNewestReviewedCall stands in exactly
+// valgrind and gdb need. The other profiles are changes to it
+// (sandbox/policy/profiles.h). Each number up to kNewestReviewedCall stands in exactly
 // one row, with a reason; newer ones do not exist for a job (ENOSYS, and libc
 // falls back), so that a kernel update opens nothing. (x86_64.)
 //
-// A call passes two tables, and the first answer that is not "allow" counts:
-//   1. kArgumentRules: refused when the argument matches
-//   2. kCallRules: by number
+// A call passes two tables:
+//   kCallRules: by number
+//   kArgumentRules: of a call that is allowed by number, refused when the argument matches
 // Calls of another architecture (int 0x80, x32) kill the process before both:
 // the same number means another call there.
 //
@@ -112,7 +113,7 @@ inline constexpr CallRule kCallRules[] = {
            SYS_tkill, SYS_tgkill, SYS_pause, SYS_signalfd, SYS_signalfd4, SYS_pidfd_open,
            SYS_pidfd_send_signal)},
     {kAllow, "gdb, strace and valgrind; the pid namespace and the uid bound what they reach",
-     calls(SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev)},
+     calls(SYS_ptrace, SYS_process_vm_readv)},
     {kAllow, "gdb switches off address randomisation of what it debugs; changes only the caller",
      calls(SYS_personality)},
     {kAllow, "who am I",
@@ -177,8 +178,10 @@ inline constexpr CallRule kCallRules[] = {
      calls(SYS_settimeofday, SYS_clock_settime, SYS_adjtimex, SYS_clock_adjtime)},
     {error(EPERM), "watches whole mounts, of which some are the host's",
      calls(SYS_fanotify_init, SYS_fanotify_mark)},
-    {error(EPERM), "other processes' memory and descriptors: beyond what debuggers need",
-     calls(SYS_kcmp, SYS_pidfd_getfd, SYS_process_madvise, SYS_process_mrelease, SYS_migrate_pages,
+    {error(EPERM),
+     "other processes' memory and descriptors: gdb writes by ptrace, MPI falls back to shared memory; rr has "
+     "the profile debugger",
+     calls(SYS_process_vm_writev, SYS_kcmp, SYS_pidfd_getfd, SYS_process_madvise, SYS_process_mrelease, SYS_migrate_pages,
            SYS_move_pages)},
 
     // ---- refused: ENOSYS, so that libraries fall back
@@ -316,10 +319,13 @@ constexpr bool each_call_has_one_row() {
 static_assert(each_call_has_one_row(),
               "each call up to kNewestReviewedCall stands in exactly one row of kCallRules");
 
+constexpr bool is_sound(const ArgumentRule& rule) {
+  if (rule.argument > 5 || rule.answer == kAllow || rule.why[0] == '\0') return false;
+  return (rule.value & ~rule.mask) == 0 && rows_with(rule.call) == 1;
+}
 constexpr bool argument_rules_are_sound() {
   for (const ArgumentRule& rule : kArgumentRules) {
-    if (rule.argument > 5 || rule.answer == kAllow || rule.why[0] == '\0') return false;
-    if ((rule.value & ~rule.mask) != 0 || rows_with(rule.call) != 1) return false;
+    if (!is_sound(rule)) return false;
   }
   return true;
 }

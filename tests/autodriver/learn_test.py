@@ -53,6 +53,10 @@ def main():
     expect("4 x socket (argument 1: 0x28)" in text and "types into the terminal" in text, "the same for people")
 
     expect("refuses none" in learn("--profile=course", "--", "/bin/true", status=0), "nothing is found where there is nothing")
+    expect("refuses none" in learn("--", sys.executable, "-c", "import socket; socket.socket(2)", status=0), "course allows a socket")
+    strict = json.loads(learn("--json", "--profile", "strict", "--", sys.executable, "-c", "import socket; socket.socket(2)", status=1))
+    expect([(row["call"], row["answer"]) for row in strict["refused"]] == [("socket", "EAFNOSUPPORT")], "strict does not")
+    expect(strict["profile"] == "strict" and "no sockets" in strict["refused"][0]["rule"], "by its own row and reason")
     stopped = "(sleep 0.2; kill -CONT $$) & kill -STOP $$; kill -9 $$"
     expect("signal 9" in learn("--", "/bin/sh", "-c", stopped, status=0), "a stop and a fatal signal are passed on")
     gained = learn("--json", "--", "/bin/sh", "-c", "grep -q 'NoNewPrivs:.1' /proc/self/status", status=0)

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "autodriver/command_line.h"
+#include "autodriver/audit.h"
 #include "autodriver/learn.h"
 #include "autodriver/selftest.h"
 #include "base/size.h"
@@ -151,7 +152,7 @@ TEST(ManPage, NamesTheOptionsOfTheProgramAndNoOthers) {
   for (const std::string& name : known)
     EXPECT_TRUE(documented.contains(name)) << name << " is not in the page";
   const std::set<std::string> before = long_options_in(page.substr(0, of_a_run));
-  for (const std::string& name : long_options_in(selftest_help() + learn_help()))
+  for (const std::string& name : long_options_in(selftest_help() + learn_help() + audit_help()))
     EXPECT_TRUE(before.contains(name) || name == "--help") << name << " is not in the page";
 }
 
@@ -172,7 +173,7 @@ TEST(ManPage, NamesTheDefaultOfEachLimit) {
 TEST(BoxOptions, SurviveTheWayThroughAJobAndThroughACommandLine) {
   const CommandLine line =
       parsed({"--memory=64M", "-t", "1.5", "--pids-fatal", "--output-fatal", "--network=host", "--image=gcc",
-              "--require", "memory>=exact", "--require=kill>=strong,swap>=none", "lab"});
+              "--profile=strict", "--require", "memory>=exact", "--require=kill>=strong,swap>=none", "lab"});
   const auto values = box_option_map(line.box);
   EXPECT_EQ(values,
             (std::map<std::string, std::string>{{"memory", "64M"},
@@ -181,6 +182,7 @@ TEST(BoxOptions, SurviveTheWayThroughAJobAndThroughACommandLine) {
                                                 {"output-fatal", "yes"},
                                                 {"network", "host"},
                                                 {"image", "gcc"},
+                                                {"profile", "strict"},
                                                 {"require", "memory>=exact,kill>=strong,swap>=none"}}));
   const auto again = box_options_from(values);
   ASSERT_TRUE(again);
@@ -198,6 +200,14 @@ TEST(BoxOptions, OfAJobAreCheckedLikeThoseOfACommandLine) {
   EXPECT_EQ(unknown.error().line(), "no option 'memroy' (did you mean 'memory'?)");
   EXPECT_FALSE(box_options_from({{"memory", "1K"}}));
   EXPECT_FALSE(box_options_from({{"report", "/tmp/x"}}));
+}
+
+TEST(BoxOptions, AProfileIsOneOfTheTable) {
+  EXPECT_EQ(BoxOptions{}.profile, ProfileId::course);
+  EXPECT_EQ(box_options_from({{"profile", "debugger"}})->profile, ProfileId::debugger);
+  const auto unknown = box_options_from({{"profile", "stict"}});
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().line(), "--profile: no profile 'stict' (did you mean 'strict'?)");
 }
 
 TEST(BoxOptions, DemandStrongRungsUnlessToldOtherwise) {

@@ -38,7 +38,7 @@
 #include <vector>
 
 #include "base/core/unique_fd.h"
-#include "sandbox/course_filter.h"
+#include "sandbox/filters.h"
 #include "sandbox/policy/mounts.h"
 
 namespace milonga {
@@ -178,7 +178,7 @@ class Floor {
       tasks[i].reset(::open((path + "/tasks").c_str(), O_WRONLY | O_CLOEXEC));
       plan.tasks[i] = tasks[i].get();
     }
-    const auto filter = course_filter();
+    const auto filter = filter_of(ProfileId::course).program;
     plan.filter = {static_cast<unsigned short>(filter.size()), const_cast<sock_filter*>(filter.data())};
     const int flags =
         CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | network_flag;
