@@ -20,9 +20,13 @@ Result<std::unique_ptr<EventLoop>> EventLoop::create() {
 }
 
 Result<void> EventLoop::when_readable(int fd, Callback callback) {
+  return when_ready(fd, true, false, std::move(callback));
+}
+
+Result<void> EventLoop::when_ready(int fd, bool readable, bool writable, Callback callback) {
   const std::uint32_t registration = next_registration_++;
   epoll_event event{};
-  event.events = EPOLLIN;
+  event.events = (readable ? EPOLLIN : 0u) | (writable ? EPOLLOUT : 0u);
   event.data.u64 = std::uint64_t{registration} << 32 | static_cast<std::uint32_t>(fd);
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) return fail_errno("watch a descriptor", "");
   readers_[fd] = {registration, std::make_shared<Callback>(std::move(callback))};

@@ -28,6 +28,8 @@ class EventLoop {
   // Calls back whenever `fd` is readable (or at its end), until forget(fd). The descriptor stays the
   // caller's.
   Result<void> when_readable(int fd, Callback callback);
+  // The same for the given directions; one call per descriptor (forget() it to change them).
+  Result<void> when_ready(int fd, bool readable, bool writable, Callback callback);
   void forget(int fd);
 
   // Calls back once, after that time by the monotonic clock, unless cancelled.
@@ -55,7 +57,7 @@ class EventLoop {
     std::uint32_t registration;  // tells a descriptor from an earlier one of the same number
     std::shared_ptr<Callback> callback;
   };
-  std::map<int, Reader> readers_;
+  std::map<int, Reader> readers_;  // and writers
   std::uint32_t next_registration_ = 0;
   std::map<std::pair<Clock::time_point, TimerId>, Callback> timers_;
   std::map<TimerId, Clock::time_point> timer_times_;
