@@ -33,9 +33,7 @@ class Server {
     ::close(in[0]);
     ::close(out[1]);
     stdin_ = in[1];
-    char line[256] = "";
-    const ssize_t n = TEMP_FAILURE_RETRY(::read(out[0], line, sizeof line - 1));
-    name_.assign(line, n > 0 ? static_cast<std::size_t>(n) - 1 : 0);
+    for (char c = 0; TEMP_FAILURE_RETRY(::read(out[0], &c, 1)) == 1 && c != '\n';) name_ += c;
     ::close(out[0]);
   }
   ~Server() {
