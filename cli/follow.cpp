@@ -156,10 +156,12 @@ Result<> copy_feedback(const queue::Status& done, int to_fd) {
 Result<std::optional<queue::Status>> follow(queue::Queue& queue, queue::JobId id, int output_fd,
                                             const std::function<void(const queue::Status&)>& seen) {
   LiveOutput live(output_fd);
+  UniqueFd change;
   while (true) {
     // First the watch, then the look: what changes in between is in the watch.
-    // A new one each time, because runners come with directories of their own.
-    const UniqueFd change(TRY(queue.watch(id)));
+    // Each time anew, because runners come with directories of their own.
+    const int watched = TRY(queue.watch(id, change.get()));
+    if (!change.valid()) change.reset(watched);
     auto status = TRY(queue.find(id));
     if (!status) return status;
     seen(*status);
@@ -168,6 +170,7 @@ Result<std::optional<queue::Status>> follow(queue::Queue& queue, queue::JobId id
     if (status->state == queue::State::waiting) live.start_over();
     if (status->state == queue::State::done) {
       if (output_fd >= 0) TRY(live.finish(*status));
+      (void)change.release();  // closing it takes milliseconds, which nobody shall wait for: the process ends soon
       return status;
     }
     // Of standard output only POLLERR, which is told unasked: nobody reads it any more.

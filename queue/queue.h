@@ -156,9 +156,11 @@ class Queue {
   virtual Result<std::vector<Status>> list(std::size_t limit) = 0;
   virtual Result<Stats> stats() = 0;
 
-  // A descriptor (inotify) that is readable when the state of `id` may have
-  // changed; the caller owns it, waits on it, and calls find() again.
-  virtual Result<int> watch(JobId id) = 0;
+  // A descriptor that is readable when the state of `id` may have changed; the caller
+  // owns it, waits on it, and calls find() again. To wait on, call it again and give
+  // the descriptor as `earlier`: it is emptied, made to see what is new, and returned.
+  // (Closing one costs milliseconds: the kernel waits until no CPU can be using it.)
+  virtual Result<int> watch(JobId id, int earlier = -1) = 0;
 
   // Reads a pinned input: copies the blob to the given descriptor's file. Fails if
   // the bytes are not those that were submitted; what was copied is then rubbish.

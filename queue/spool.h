@@ -78,7 +78,7 @@ class Spool : public Queue {
   Result<std::optional<Status>> find(JobId id) override;
   Result<std::vector<Status>> list(std::size_t limit) override;
   Result<Stats> stats() override;
-  Result<int> watch(JobId id) override;
+  Result<int> watch(JobId id, int earlier = -1) override;
   Result<void> copy_input(const InputFile& file, int to_fd) override;
 
  private:

@@ -154,12 +154,14 @@ Result<Stats> Spool::stats() {
   return s;
 }
 
-Result<int> Spool::watch(JobId id) {
-  UniqueFd fd(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  if (!fd.valid())
+Result<int> Spool::watch(JobId id, int earlier) {
+  UniqueFd made(earlier >= 0 ? -1 : ::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  if (earlier < 0 && !made.valid())
     return fail_errno("watch the spool", disk_->absolute(""), "raise fs.inotify.max_user_instances");
+  const int fd = earlier >= 0 ? earlier : made.get();
+  for (char events[4096]; ::read(fd, events, sizeof events) > 0;) continue;
   const auto add = [&](const std::string& path) {
-    return ::inotify_add_watch(fd.get(), disk_->absolute(path).c_str(),
+    return ::inotify_add_watch(fd, disk_->absolute(path).c_str(),
                                IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ONLYDIR) >= 0;
   };
   if (!add("run"))
@@ -169,7 +171,8 @@ Result<int> Spool::watch(JobId id) {
     return fail_errno("watch the spool", disk_->absolute(""));
   for (const char* top : {"ready", "run"})
     for (const std::string& folder : TRY(disk_->list(top))) (void)add(fmt::format("{}/{}", top, folder));
-  return fd.release();
+  (void)made.release();
+  return fd;
 }
 
 }  // namespace milonga::queue
