@@ -27,8 +27,10 @@ po::options_description own_options() {
       ("report", po::value<std::string>()->value_name("FILE"), "write the report (JSON) to FILE")       //
       ("stream", "write the job's output to stdout while it runs, and nothing else")                    //
       ("lifeline", "stdin is a pipe or socket of the owner: when it ends, the box is killed (exit 3)")  //
-      ("help,?", "print this and exit")                                                                 //
-      ("usage", "the same")                                                                             //
+      ("warm",
+       "make the box now; its files, output and report come over stdin, a socket (see the man page)")  //
+      ("help,?", "print this and exit")                                                                //
+      ("usage", "the same")                                                                            //
       ("version", "print the version and exit");
   return own;
 }
@@ -98,6 +100,8 @@ Result<> take_option(CommandLine& line, const po::option& option) {
     line.stream = true;
   } else if (key == "lifeline") {
     line.lifeline = true;
+  } else if (key == "warm") {
+    line.warm = line.lifeline = true;
   } else if (key == "help" || key == "usage") {
     line.action = Action::help;
   } else if (key == "version") {
@@ -147,6 +151,9 @@ Result<CommandLine> parse_command_line(const std::vector<std::string>& arguments
   if (line.directory.empty() && line.command.empty()) {
     return fail("Too few arguments", "name the job's DIRECTORY; see autodriver --help");
   }
+  if (line.warm && (line.directory.empty() || !line.report_file.empty())) {
+    return fail("--warm needs the DIRECTORY's name, and no --report: that comes with the job");
+  }
   return line;
 }
 
@@ -156,8 +163,10 @@ std::string help_text() {
           "       autodriver [OPTION...] [DIRECTORY] --command -- ARGV...\n"
           "       autodriver gc | selftest | learn | audit\n"
           "Runs make in a copy of DIRECTORY, in a box: a fresh sandbox with limits.\n"
-          "gc removes what killed supervisors left behind; selftest tries here whether the promises hold, learn what\n"
-          "the system call policy would refuse a command (each has --help). (A directory called gc is ./gc.)\n\n"
+          "gc removes what killed supervisors left behind; selftest tries here whether the promises hold, "
+          "learn what\n"
+          "the system call policy would refuse a command (each has --help). (A directory called gc is "
+          "./gc.)\n\n"
        << own_options() << "\n"
        << box_options()
        << "\nTango's names: --nproc (--pids), --fsize (--file-size), --timeout (--wall-time), --osize "

@@ -21,6 +21,7 @@ struct CommandLine {
   std::string report_file;           // empty: none
   bool stream = false;               // output live, and nothing else on stdout
   bool lifeline = false;             // stdin belongs to the owner: its end cancels the run
+  bool warm = false;                 // the box is made now, its job comes over stdin (warm_job.h)
 };
 
 // `arguments` without the program's name. Fails with one sentence for people.

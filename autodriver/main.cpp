@@ -45,11 +45,14 @@ int say(const std::string& text) {
   return std::fputs(text.c_str(), stdout) < 0 || std::fflush(stdout) != 0 ? 3 : 0;
 }
 
-int run(const CommandLine& line) {
+int run(CommandLine line) {
   Result<ReportFile> report;
   if (!line.report_file.empty()) report = ReportFile::prepare(line.report_file);
   if (!report) return complain(report.error().line(), 3);
   RunResult result = run_job(line);
+  if (result.no_job) return 0;
+  if (line.warm && !line.report_file.empty()) report = ReportFile::prepare(line.report_file);
+  if (!report) return complain(report.error().line(), 3);
   const Response& answer = result.outcome.response;
   if (!line.report_file.empty() && answer.dead_ns != 0) result.outcome.selftest = find_selftest(answer.kind);
   if (!result.complaint.empty()) complain(result.complaint, 0);

@@ -277,7 +277,7 @@ std::string report_json(const Outcome& o) {
       {"fixed", fixed()},
       {"privilege", privilege(r)},
       {"namespaces", namespaces(r)},
-      {"box", box ? json::value{{"uid", r.uid}, {"kind", kBoxKindNames[static_cast<std::size_t>(r.kind)]}, {"slot", r.slot}} : json::value(nullptr)},
+      {"box", box ? json::value{{"uid", r.uid}, {"kind", kBoxKindNames[static_cast<std::size_t>(r.kind)]}, {"slot", r.slot}, {"made_ahead", o.made_ahead}} : json::value(nullptr)},
       {"steps_us", steps(r)},
       {"selftest", o.selftest ? json::value{{"date", o.selftest->date}, {"passed", o.selftest->passed}} : json::value(nullptr)},
       {"profile", {{"name", profile(o.profile).name}, {"sha256", filter_of(o.profile).sha256}}},

@@ -25,6 +25,7 @@ struct Outcome {
   std::uint64_t output_bytes = 0;       // written by the job
   std::uint64_t output_kept_bytes = 0;  // of these, handed on
   std::string output_sha256;            // of all that was written; empty: there was no box
+  bool made_ahead = false;               // the box waited for its job (--warm)
   std::optional<SelftestMark> selftest;  // of this host, these programs and boxes of this kind
 };
 

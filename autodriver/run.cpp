@@ -15,6 +15,7 @@
 #include "autodriver/output_pump.h"
 #include "autodriver/request_builder.h"
 #include "autodriver/tango_face.h"
+#include "autodriver/warm_job.h"
 #include "base/core/clock.h"
 #include "sandbox/model/request.h"
 
@@ -78,19 +79,23 @@ Result<std::string> base_name(const std::string& directory) {
   return name;
 }
 
-Result<Prepared> prepare(const CommandLine& line) {
-  Prepared prepared;
-  if (line.directory.empty()) return prepared;
-  prepared.directory.reset(::open(line.directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!prepared.directory.valid())
-    return fail_errno("open", line.directory, "it must be a directory with the job's files");
-  prepared.work_name = TRY(base_name(line.directory));
+Result<Prepared> prepare(const CommandLine& line, UniqueFd directory, std::string work_name) {
+  Prepared prepared{std::move(directory), {}, std::move(work_name)};
   prepared.entries = TRY(list_input(prepared.directory.get(), line.directory));
   if (line.command.empty() && !has_makefile(prepared.entries)) {
     return fail("no Makefile in '" + line.directory + "'",
                 "add one, or say what to run: --command -- ARGV...");
   }
   return prepared;
+}
+
+Result<Prepared> prepare(const CommandLine& line) {
+  if (line.directory.empty()) return Prepared{};
+  UniqueFd directory(::open(line.directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory.valid())
+    return fail_errno("open", line.directory, "it must be a directory with the job's files");
+  std::string work_name = TRY(base_name(line.directory));
+  return prepare(line, std::move(directory), std::move(work_name));
 }
 
 // ---- while it runs
@@ -105,6 +110,7 @@ class Run {
         line_(line) {
     outcome_.limits = line.box.limits;
     outcome_.profile = line.box.profile;
+    outcome_.made_ahead = line.warm;
     lifeline_ = line.lifeline ? STDIN_FILENO : -1;
   }
 
@@ -258,31 +264,39 @@ RunResult Run::result() {
   return result;
 }
 
-Result<Run> start(const CommandLine& line, Prepared prepared) {
+// A box under way, which waits for its input if it has any, and our ends of its pipes.
+struct Box {
+  CoreClient core;
+  UniqueFd output, input, signals;
+};
+
+Result<Box> make_box(const CommandLine& line, const std::string& work_name, bool has_input) {
   const UniqueFd image = TRY(open_image(line.box.image));
-  const bool has_input = prepared.directory.valid();
-  const DelegatedCgroups cgroups = CoreClient::is_privileged() ? DelegatedCgroups{} : find_delegated_cgroups();
+  const DelegatedCgroups cgroups =
+      CoreClient::is_privileged() ? DelegatedCgroups{} : find_delegated_cgroups();
   const UniqueFd request = TRY(build_run_request(
-      {line.box, prepared.work_name, line.command.empty() ? std::vector<std::string>{"make"} : line.command,
-       has_input, image.valid(), cgroups.any()}));
+      {line.box, work_name, line.command.empty() ? std::vector<std::string>{"make"} : line.command, has_input,
+       image.valid(), cgroups.any()}));
   UniqueFd signals = TRY(catch_signals());
   Pipe output = TRY(make_pipe());
   Pipe input;
   if (has_input) input = TRY(make_pipe());
-  CoreClient core =
-      TRY(CoreClient::start({request.get(), output.write.get(), input.read.get(), image.get(), cgroups.numbers()}));
-  // Ours stay with the core alone, so that the ends of the pipes are seen.
-  output.write.reset();
-  input.read.reset();
+  CoreClient core = TRY(CoreClient::start(
+      {request.get(), output.write.get(), input.read.get(), image.get(), cgroups.numbers()}));
+  // What is ours of the other ends goes with the two Pipes: they stay with the core alone, so that ends are
+  // seen.
   TRY(make_non_blocking(output.read.get()));
   if (has_input) TRY(make_non_blocking(input.write.get()));
-  return Run(std::move(core),
-             has_input ? InputSender(std::move(prepared.directory), std::move(prepared.entries),
-                                     std::move(input.write))
-                       : InputSender(),
-             OutputPump(std::move(output.read), STDOUT_FILENO, line.box.limits[LimitId::output],
-                        line.stream ? OutputPump::Mode::live : OutputPump::Mode::at_end),
-             std::move(signals), line);
+  return Box{std::move(core), std::move(output.read), std::move(input.write), std::move(signals)};
+}
+
+Run run_in(Box box, Prepared prepared, const CommandLine& line) {
+  InputSender input;
+  if (box.input.valid())
+    input = InputSender(std::move(prepared.directory), std::move(prepared.entries), std::move(box.input));
+  OutputPump output(std::move(box.output), STDOUT_FILENO, line.box.limits[LimitId::output],
+                    line.stream ? OutputPump::Mode::live : OutputPump::Mode::at_end);
+  return Run(std::move(box.core), std::move(input), std::move(output), std::move(box.signals), line);
 }
 
 // A run that came to nothing before there was a box.
@@ -298,19 +312,41 @@ RunResult refused(const CommandLine& line, const Error& error, Step step, int ex
   return result;
 }
 
+// The box first, then its job, if one comes.
+RunResult run_warm(CommandLine& line) {
+  Result<Box> box = make_box(line, line.directory, true);
+  if (!box) return refused(line, box.error(), Step::request, 3);
+  Result<std::optional<WarmJob>> job = receive_warm_job(STDIN_FILENO, box->core.socket(), box->signals.get());
+  if (!job) return refused(line, job.error(), Step::request, 3);
+  if (!*job) {
+    RunResult result;
+    result.no_job = true;
+    return result;
+  }
+  line.report_file = (*job)->report_file;
+  (void)(*job)->lock.release();  // held until this process ends
+  if (::dup2((*job)->output.get(), STDOUT_FILENO) < 0 || ::dup2((*job)->errors.get(), STDERR_FILENO) < 0)
+    bug("dup2 failed");
+  Result<Prepared> prepared = prepare(line, std::move((*job)->directory), line.directory);
+  if (!prepared) return refused(line, prepared.error(), Step::input, 1);
+  return run_in(std::move(*box), std::move(*prepared), line).to_the_end();
+}
+
 }  // namespace
 
-RunResult run_job(const CommandLine& line) {
+RunResult run_job(CommandLine& line) {
+  if (line.warm) return run_warm(line);
   Result<Prepared> prepared = prepare(line);
   if (!prepared) return refused(line, prepared.error(), Step::input, 1);
-  Result<Run> run = start(line, std::move(*prepared));
-  if (!run) return refused(line, run.error(), Step::request, 3);
-  return run->to_the_end();
+  Result<Box> box = make_box(line, prepared->work_name, prepared->directory.valid());
+  if (!box) return refused(line, box.error(), Step::request, 3);
+  return run_in(std::move(*box), std::move(*prepared), line).to_the_end();
 }
 
 Result<> collect() {
   const UniqueFd request = TRY(build_collect_request());
-  const DelegatedCgroups cgroups = CoreClient::is_privileged() ? DelegatedCgroups{} : find_delegated_cgroups();
+  const DelegatedCgroups cgroups =
+      CoreClient::is_privileged() ? DelegatedCgroups{} : find_delegated_cgroups();
   CoreClient core = TRY(CoreClient::start({.request = request.get(), .cgroups = cgroups.numbers()}));
   Outcome outcome;
   outcome.response = TRY(core.receive());

@@ -12,11 +12,13 @@ struct RunResult {
   Outcome outcome;
   int exit_code = 3;
   std::string complaint;  // what to say on stderr; empty: nothing
+  bool no_job = false;    // of --warm: the owner went without giving one
 };
 
 // Never fails: what goes wrong is a verdict (refused, internal_error) of the
-// outcome. The job's output is on stdout when this returns.
-RunResult run_job(const CommandLine& line);
+// outcome. The job's output is on stdout when this returns. With --warm the name
+// of the report file comes with the job, and is put into the line.
+RunResult run_job(CommandLine& line);
 
 // autodriver gc: removes what killed supervisors left behind.
 Result<> collect();

@@ -70,7 +70,7 @@ Result<void> serve(const DaemonOptions& options) {
   UniqueFd signals = TRY(stop_signals());
   auto loop = TRY(EventLoop::create());
   TRY(recover(*queue));
-  const DriverSetting setting{options.autodriver, options.default_wall};
+  const DriverSetting setting{options.autodriver, options.default_wall, options.warm};
   std::unique_ptr<Vmm> vmm;
   for (const Driver& driver : drivers())
     if (options.driver == driver.name) vmm = driver.make(*loop, *queue, setting);

@@ -25,6 +25,8 @@ po::options_description describe() {
                   "the queue (default /var/spool/milonga, or MILONGA_SPOOL)");
   d.add_options()("slots", po::value<std::string>()->value_name("N"),
                   "jobs at once, 1 to 400 (default: number of CPUs)");
+  d.add_options()("warm", po::value<std::string>()->value_name("N"),
+                  "boxes made ahead for the next jobs of the same kind, 0 to 400 (default: as many as slots)");
   d.add_options()("driver", po::value<std::string>()->value_name("NAME"),
                   "what runs the jobs (default local: boxes on this host)");
   d.add_options()("grace", po::value<std::string>()->value_name("S"),
@@ -90,6 +92,7 @@ Result<DaemonOptions> parse_daemon_options(int argc, const char* const* argv) {
   if (o.spool.empty()) return fail("--spool names no directory");
   o.slots = static_cast<std::size_t>(
       TRY(number(values, "slots", std::max(1u, std::thread::hardware_concurrency()), 1, 400)));
+  o.warm = static_cast<std::size_t>(TRY(number(values, "warm", static_cast<double>(o.slots), 0, 400)));
   o.grace =
       std::chrono::milliseconds(static_cast<std::int64_t>(TRY(number(values, "grace", 10, 0, 3600)) * 1000));
   o.default_wall = std::chrono::seconds(

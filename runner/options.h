@@ -15,6 +15,7 @@ struct DaemonOptions {
   std::string spool = "/var/spool/milonga";
   std::string driver = "local";
   std::size_t slots = 1;
+  std::size_t warm = 1;  // boxes made ahead
   std::chrono::milliseconds grace{10'000};
   std::chrono::seconds default_wall{600};
   std::string autodriver;  // default: beside this program

@@ -8,7 +8,7 @@ const std::vector<Driver>& drivers() {
   static const std::vector<Driver> all = {
       {"local", "boxes on this host",
        [](EventLoop& loop, queue::Queue& queue, const DriverSetting& s) {
-         return make_local_vmm(loop, queue, {s.autodriver, s.default_wall, "local"});
+         return make_local_vmm(loop, queue, {s.autodriver, s.default_wall, "local", s.warm});
        }},
   };
   return all;

@@ -16,6 +16,7 @@ namespace milonga::runner {
 struct DriverSetting {
   std::string autodriver;  // path; for drivers that run it here
   std::chrono::seconds default_wall{600};
+  std::size_t warm = 0;  // boxes made ahead; for drivers that can
 };
 
 struct Driver {

@@ -19,8 +19,10 @@
 
 #include "autodriver/options.h"
 #include "autodriver/report.h"
+#include "autodriver/warm_job.h"
 #include "base/child.h"
 #include "base/utf8.h"
+#include "runner/vmm/warm_boxes.h"
 
 namespace milonga::runner {
 namespace {
@@ -31,6 +33,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds kCancelGrace{5000};  // from SIGTERM, which ends a run in order, to SIGKILL
 constexpr int kLockNumber = 9;              // autodriver's own descriptor of the work directory's lock
 constexpr int kBadUsage = 1;                // autodriver(1), EXIT STATUS
+constexpr milliseconds kWarmIdle{60'000};   // a box that was made ahead waits at most so long for a job
 
 std::string read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -51,7 +54,7 @@ struct LocalVm : Vm {
 
   std::string name;
   Child child;        // autodriver, while a run is under way
-  UniqueFd lifeline;  // write end of its standard input
+  UniqueFd lifeline;  // our end of its standard input
   EventLoop::TimerId deadline = 0, kill_timer = 0;
   std::string stopped_because;  // "cancelled" or "deadline ..."; empty: it ends by itself
 };
@@ -59,7 +62,7 @@ struct LocalVm : Vm {
 class LocalVmm : public Vmm {
  public:
   LocalVmm(EventLoop& loop, queue::Queue& queue, LocalOptions options)
-      : loop_(loop), queue_(queue), options_(std::move(options)) {}
+      : loop_(loop), queue_(queue), options_(std::move(options)), warm_(loop, options_.warm, kWarmIdle) {}
 
   void initialize(const std::string& image, Deadline, Done<std::shared_ptr<Vm>> done) override {
     auto vm = std::make_shared<LocalVm>(options_.prefix, ++number_, image);
@@ -118,8 +121,9 @@ class LocalVmm : public Vmm {
 
  private:
   Result<void> copy_files(const queue::Claim& claim);
-  Result<std::vector<std::string>> command_line(const queue::Claim& claim) const;
-  Result<void> start(LocalVm& vm, const queue::Claim& claim, std::vector<std::string> argv);
+  Result<BoxOptions> box_of(const queue::Claim& claim) const;
+  std::vector<std::string> command_line(const queue::Claim& claim, const BoxOptions& box, bool warm) const;
+  Result<void> start(LocalVm& vm, const queue::Claim& claim, const BoxOptions& box);
   void stop(const std::shared_ptr<LocalVm>& vm, const std::string& why);
   Result<RunOutcome> outcome(LocalVm& vm, int status, const std::string& work_dir) const;
 
@@ -129,6 +133,7 @@ class LocalVmm : public Vmm {
   int number_ = 0;
   std::set<std::string> living_;
   std::map<std::string, std::string> outputs_;  // instance name -> file
+  WarmBoxes warm_;
 };
 
 // Every file below <work_dir>/input/<directory>, which is new and ours; no name of a job leads out of it.
@@ -164,15 +169,25 @@ std::string refusal(const std::string& why) {
   return report_json(outcome);
 }
 
-Result<std::vector<std::string>> LocalVmm::command_line(const queue::Claim& claim) const {
+Result<BoxOptions> LocalVmm::box_of(const queue::Claim& claim) const {
   BoxOptions box = TRY(box_options_from(claim.job.options));
   if (claim.job.image != "default") TRY(set_box_option(box, "image", claim.job.image));
   if (box.limits[LimitId::wall] == 0)
     box.limits[LimitId::wall] = static_cast<std::uint64_t>(options_.default_wall.count()) * kSecond;
+  return box;
+}
+
+// autodriver's. That of a warm box has nothing of this one job in it.
+std::vector<std::string> LocalVmm::command_line(const queue::Claim& claim, const BoxOptions& box,
+                                                bool warm) const {
   std::vector<std::string> argv = autodriver_arguments(box);
-  argv.insert(argv.begin(),
-              {options_.autodriver, "--stream", "--lifeline", "--report", claim.work_dir + "/report.json"});
-  argv.push_back(claim.work_dir + "/input/" + claim.job.directory);
+  std::vector<std::string> own = {options_.autodriver, "--stream"};
+  if (warm)
+    own.emplace_back("--warm");
+  else
+    own.insert(own.end(), {"--lifeline", "--report", claim.work_dir + "/report.json"});
+  argv.insert(argv.begin(), own.begin(), own.end());
+  argv.push_back(warm ? claim.job.directory : claim.work_dir + "/input/" + claim.job.directory);
   if (!claim.job.command.empty()) {
     argv.insert(argv.end(), {"--command", "--"});
     argv.insert(argv.end(), claim.job.command.begin(), claim.job.command.end());
@@ -180,34 +195,46 @@ Result<std::vector<std::string>> LocalVmm::command_line(const queue::Claim& clai
   return argv;
 }
 
-Result<void> LocalVmm::start(LocalVm& vm, const queue::Claim& claim, std::vector<std::string> argv) {
-  ChildPlan plan;
-  plan.argv = std::move(argv);
+// In a box that waits, if one of this kind does; else in a new one.
+Result<void> LocalVmm::start(LocalVm& vm, const queue::Claim& claim, const BoxOptions& box) {
+  const std::string input = claim.work_dir + "/input/" + claim.job.directory;
+  WarmJob job{UniqueFd(::open(input.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)), open_new(claim, "output"),
+              open_new(claim, "errors"), open_new(claim, "lock"), claim.work_dir + "/report.json"};
+  if (!job.output.valid() || !job.errors.valid() || !job.lock.valid())
+    return fail_errno("write to", claim.work_dir);
+  if (::flock(job.lock.get(), LOCK_EX | LOCK_NB) != 0) return fail_errno("lock", claim.work_dir);
+  outputs_[vm.name] = claim.work_dir + "/output";
+  // An image may get another content under the same name: no box of one is made ahead.
+  const bool may_be_warm = options_.warm > 0 && box.image == "default" && job.directory.valid();
+  const std::vector<std::string> kind = command_line(claim, box, true);
+  if (may_be_warm) loop_.post([this, kind] { warm_.make(kind); });
+  if (auto ready = may_be_warm ? warm_.take(kind) : std::nullopt;
+      ready && send_warm_job(ready->socket.get(), job)) {
+    vm.child = std::move(ready->autodriver);
+    vm.lifeline = std::move(ready->socket);
+    return {};
+  }
   int pipe[2];
   if (::pipe2(pipe, O_CLOEXEC) != 0) return fail_errno("make a pipe", "");
-  UniqueFd their_end(pipe[0]);
+  const UniqueFd their_end(pipe[0]);
   vm.lifeline.reset(pipe[1]);
-  UniqueFd output = open_new(claim, "output"), errors = open_new(claim, "errors"),
-           lock = open_new(claim, "lock");
-  if (!output.valid() || !errors.valid() || !lock.valid()) return fail_errno("write to", claim.work_dir);
-  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) return fail_errno("lock", claim.work_dir);
-  plan.descriptors = {{their_end.get(), 0}, {output.get(), 1}, {errors.get(), 2}, {lock.get(), kLockNumber}};
-  vm.child = TRY(Child::spawn(plan));
-  outputs_[vm.name] = claim.work_dir + "/output";
+  vm.child = TRY(Child::spawn(
+      {command_line(claim, box, false),
+       {{their_end.get(), 0}, {job.output.get(), 1}, {job.errors.get(), 2}, {job.lock.get(), kLockNumber}}}));
   return {};
 }
 
 void LocalVmm::run_job(std::shared_ptr<Vm> any, const queue::Claim& claim, Deadline deadline,
                        Done<RunOutcome> done) {
   auto vm = std::static_pointer_cast<LocalVm>(any);
-  auto argv = command_line(claim);
-  if (!argv) {
+  const Result<BoxOptions> box = box_of(claim);
+  if (!box) {
     (void)open_new(claim, "output");  // it wrote none
-    return loop_.post([report = refusal(argv.error().line()), done = std::move(done)] {
+    return loop_.post([report = refusal(box.error().line()), done = std::move(done)] {
       done(RunOutcome{report, 1});
     });
   }
-  if (auto started = start(*vm, claim, std::move(*argv)); !started)
+  if (auto started = start(*vm, claim, *box); !started)
     return loop_.post([error = started.error(), done = std::move(done)] { done(Unexpected(error)); });
   vm->deadline = loop_.after(deadline, [this, vm, deadline] {
     vm->deadline = 0;

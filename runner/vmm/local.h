@@ -19,6 +19,7 @@ struct LocalOptions {
   std::string autodriver;                  // path of the program
   std::chrono::seconds default_wall{600};  // for jobs without a wall limit
   std::string prefix = "local";            // of instance names
+  std::size_t warm = 0;                    // boxes that may be made ahead (warm_boxes.h); 0: none
 };
 
 // Both references must outlive the driver.

@@ -361,6 +361,54 @@ def with_marker(marker):
     return found
 
 
+def children_of(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return [int(child) for child in file.read().split()]
+
+
+def words_of(pid):
+    with open(f"/proc/{pid}/cmdline", "rb") as file:
+        return file.read().decode().split("\0")
+
+
+def warm(place):
+    """The next job of a kind finds a box that was made ahead, once; another kind, or a killed one, does not matter."""
+    p = place.daemon("--slots", "1")
+
+    def run(*options):
+        job = place.submit(1, *options)
+        place.wait_until_done(job)
+        result = place.result(job[0])["report"]
+        assert result["verdict"] == "ok", result
+        return result["box"]["made_ahead"], result["namespaces"]["net"]
+
+    def spares():
+        return [child for child in children_of(p.pid) if "--warm" in words_of(child)]
+
+    assert [run()[0] for _ in range(3)] == [False, True, True]
+    namespaces = {run()[1] for _ in range(5)}
+    assert len(namespaces) == 5, "a box was used twice"
+    assert [run("--pids", "77")[0] for _ in range(2)] == [False, True]
+    (spare,) = spares()
+    os.kill(spare, signal.SIGKILL)
+    while spare in children_of(p.pid):
+        time.sleep(0.01)
+    assert run("--pids", "77")[0] is False, "nothing was there"
+    (spare,) = spares()
+    (core,) = children_of(spare)
+    os.kill(core, signal.SIGKILL)
+    while spare in children_of(p.pid):
+        time.sleep(0.01)
+    assert run("--pids", "77")[0] is False
+    (spare,) = spares()
+    assert stop(p) == 0
+    assert not os.path.exists(f"/proc/{spare}"), "a box outlives its daemon's orderly end"
+    p = place.daemon("--warm", "0")
+    assert [run()[0] for _ in range(2)] == [False, False]
+    assert not children_of(p.pid)
+    assert stop(p) == 0
+
+
 def kill_autodriver(place):
     """kill -9 of autodriver costs an attempt; kill -9 of the daemon ends its boxes before anything is started again."""
     marker = f"86.{os.getpid()}"  # seconds, that no other test sleeps
@@ -369,8 +417,8 @@ def kill_autodriver(place):
     job = place.submit(1)
     while not with_marker(marker):
         time.sleep(0.01)
-    (autodriver,) = open(f"/proc/{p.pid}/task/{p.pid}/children", encoding="ascii").read().split()
-    os.kill(int(autodriver), signal.SIGKILL)
+    (autodriver,) = [child for child in children_of(p.pid) if "--warm" not in words_of(child)]
+    os.kill(autodriver, signal.SIGKILL)
     place.wait_for_log(p, b"autodriver was killed by signal 9")
     place.wait_for_log(p, b"attempt=2")
     while len(with_marker(marker)) != 1:  # the first attempt's is gone, the second's is there
@@ -416,7 +464,7 @@ with tempfile.TemporaryDirectory(prefix="milonga-daemon-", dir="/var/tmp") as ro
     cases = {"kill_daemon": kill_daemon, "stop": stop_case, "second_daemon": second_daemon, "broken_job": broken_job,
              "full_disk": full_disk, "no_inodes": no_inodes, "idle": idle,
              "stop_full_disk": stop_full_disk, "lost_log": lost_log, "kill_autodriver": kill_autodriver,
-             "bad_option": bad_option, "torn_text": torn_text}
+             "bad_option": bad_option, "torn_text": torn_text, "warm": warm}
     scene = Place(root)
     try:
         cases[CASE](scene)
