@@ -48,7 +48,8 @@ class Outbox {
   // --- for the daemon, which alone sends ---
   // Readable when there may be new ones; then call take_changes(). -1: this engine tells nothing.
   [[nodiscard]] virtual int changes_fd() const = 0;
-  // Those that came, or were asked for again, since the last call; at the first call, and when news was lost, all.
+  // Those that came, or were asked for again, since the last call; at the first call, and when news was lost,
+  // all.
   virtual Result<std::vector<Callback>> take_changes() = 0;
   // After a try: keeps `callback` as it is now. One that is delivered is owed no longer.
   virtual Result<void> keep(const Callback& callback) = 0;
@@ -63,7 +64,8 @@ class SpoolOutbox : public Outbox {
  public:
   SpoolOutbox(Disk& disk, bool watch) : disk_(disk), watch_(watch) {}
 
-  // Before a job leaves for done/: its callback is owed from now on, unless it was delivered. Durable, idempotent.
+  // Before a job leaves for done/: its callback is owed from now on, unless it was delivered. Durable,
+  // idempotent.
   Result<void> owe(const Job& job);
 
   Result<std::vector<Callback>> list() override;

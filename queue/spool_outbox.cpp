@@ -60,7 +60,8 @@ std::optional<Callback> read_note(JobId id, std::string_view text) {
   if (state == std::end(kStates) || !text.ends_with('\n')) return std::nullopt;
   c.state = static_cast<CallbackState>(state - std::begin(kStates));
   text.remove_prefix(word.size() + 1);
-  if (!take_number(text, c.tries) || !take_number(text, c.due_ms) || !take_number(text, c.at_ms)) return std::nullopt;
+  if (!take_number(text, c.tries) || !take_number(text, c.due_ms) || !take_number(text, c.at_ms))
+    return std::nullopt;
   c.last = text.substr(0, text.size() - 1);
   return c;
 }
@@ -102,7 +103,8 @@ Result<void> SpoolOutbox::owe(const Job& job) {
   // A crash, or two who end the same job, come here again.
   if (TRY(read(job.id)).state == CallbackState::delivered) return {};
   TRY(touch(disk_, entry_path(job.id)));
-  return disk_.sync_directory(kOutbox);  // also if it was there: who made it may have been killed before the flush
+  return disk_.sync_directory(
+      kOutbox);  // also if it was there: who made it may have been killed before the flush
 }
 
 Result<std::vector<Callback>> SpoolOutbox::list() {
@@ -112,7 +114,8 @@ Result<std::vector<Callback>> SpoolOutbox::list() {
   std::vector<Callback> all;
   for (const JobId id : ids)
     if (!again.contains(id)) all.push_back(TRY(read(id)));
-  std::erase_if(all, [](const Callback& c) { return c.state == CallbackState::delivered; });  // a crash kept its name
+  std::erase_if(
+      all, [](const Callback& c) { return c.state == CallbackState::delivered; });  // a crash kept its name
   for (const JobId id : again) all.push_back(asked_again(id));
   std::sort(all.begin(), all.end(), [](const Callback& a, const Callback& b) { return a.id < b.id; });
   return all;
@@ -157,12 +160,14 @@ Result<std::vector<Callback>> SpoolOutbox::take_changes() {
     ids[id] |= again;
   }
   std::vector<Callback> changed;
-  for (const auto [id, again] : ids) {
+  for (const auto& [id, again] : ids) {
     if (!TRY(disk_.info(entry_path(id))).exists) continue;
     Callback callback = TRY(read(id));
     callback.again = again;
-    if (callback.state == CallbackState::delivered) TRY(unless(ENOENT, disk_.unlink(entry_path(id))));
-    else changed.push_back(std::move(callback));
+    if (callback.state == CallbackState::delivered)
+      TRY(unless(ENOENT, disk_.unlink(entry_path(id))));
+    else
+      changed.push_back(std::move(callback));
   }
   all_ = false;
   return changed;

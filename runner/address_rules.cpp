@@ -112,7 +112,8 @@ std::optional<std::pair<Bytes, int>> parse_network(const std::string& text) {
   if (slash == std::string::npos) return std::pair{*address, 128};
   int bits = -1;
   const auto [end, error] = std::from_chars(text.data() + slash + 1, text.data() + text.size(), bits);
-  if (error != std::errc() || end != text.data() + text.size() || bits < 0 || bits > 128 - wider) return std::nullopt;
+  if (error != std::errc() || end != text.data() + text.size() || bits < 0 || bits > 128 - wider)
+    return std::nullopt;
   return std::pair{*address, bits + wider};
 }
 
@@ -132,7 +133,8 @@ bool is_host_name(std::string_view text) {
 }  // namespace
 
 std::string UrlTarget::origin() const {
-  return fmt::format("{}://{}:{}", scheme, host.find(':') == std::string::npos ? host : "[" + host + "]", port);
+  return fmt::format("{}://{}:{}", scheme, host.find(':') == std::string::npos ? host : "[" + host + "]",
+                     port);
 }
 
 Result<UrlTarget> parse_url(const std::string& url) {
@@ -151,7 +153,6 @@ Result<UrlTarget> parse_url(const std::string& url) {
   target.host = lower(part(CURLUPART_HOST));
   if (target.host.starts_with('[')) target.host = target.host.substr(1, target.host.size() - 2);
   if (target.host.ends_with('.')) target.host.pop_back();
-  target.path = part(CURLUPART_PATH);
   const std::string port = part(CURLUPART_PORT, CURLU_DEFAULT_PORT);
   (void)std::from_chars(port.data(), port.data() + port.size(), target.port);
   if ((target.scheme != "http" && target.scheme != "https") || target.host.empty() || target.port == 0)
@@ -185,7 +186,8 @@ Result<AddressRules> AddressRules::parse(const std::vector<std::string>& entries
     const std::size_t colon = host.rfind(':');
     const bool bracketed = host.starts_with('[');
     if (colon != std::string::npos && (bracketed ? host[colon - 1] == ']' : host.find(':') == colon)) {
-      const auto [end, error] = std::from_chars(host.data() + colon + 1, host.data() + host.size(), entry.port);
+      const auto [end, error] =
+          std::from_chars(host.data() + colon + 1, host.data() + host.size(), entry.port);
       if (error != std::errc() || end != host.data() + host.size() || entry.port == 0) return bad();
       host.resize(colon);
     }

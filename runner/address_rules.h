@@ -27,10 +27,8 @@ namespace milonga::runner {
 struct UrlTarget {
   std::string scheme, host;  // lower case; an IPv6 address without its brackets
   std::uint16_t port = 0;
-  std::string path;          // without the query, which may hold a secret
 
-  [[nodiscard]] std::string origin() const;   // "https://host:443"
-  [[nodiscard]] std::string without_query() const { return origin() + path; }
+  [[nodiscard]] std::string origin() const;  // "https://host:443"
 };
 Result<UrlTarget> parse_url(const std::string& url);
 
@@ -47,10 +45,10 @@ class AddressRules {
  private:
   using Bytes = std::array<std::uint8_t, 16>;  // IPv4 as ::ffff:a.b.c.d
   struct Entry {
-    std::string host;         // empty: `network`
+    std::string host;  // empty: `network`
     Bytes network{};
     int bits = 128;
-    std::uint16_t port = 0;   // 0: any
+    std::uint16_t port = 0;  // 0: any
   };
   std::vector<Entry> entries_;
 };

@@ -17,9 +17,10 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::size_t kLargest = 64u << 20;     // bytes of feedback in one callback; Autolab's column takes 16 MiB
+constexpr std::size_t kLargest =
+    64u << 20;  // bytes of feedback in one callback; Autolab's column takes 16 MiB
 constexpr std::string_view kElided = "\n...[excess bytes elided]...\n";  // autodriver's own words
-constexpr std::size_t kReadAtOnce = 50;         // records that are looked at before the loop does something else
+constexpr std::size_t kReadAtOnce = 50;  // records that are looked at before the loop does something else
 constexpr milliseconds kTroublePause{5'000};    // before what the disk refused is tried again
 constexpr milliseconds kLongestClosed{60'000};  // of a receiver, however many requests failed in a row
 
@@ -75,8 +76,9 @@ std::string new_boundary() {
 
 // One part "file" with a file name, and no content type: what Tango sends (Autolab calls .read on it).
 std::string multipart(const std::string& boundary, const std::string& feedback) {
-  return fmt::format("--{0}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"file\"\r\n\r\n{1}\r\n--{0}--\r\n",
-                     boundary, feedback);
+  return fmt::format(
+      "--{0}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"file\"\r\n\r\n{1}\r\n--{0}--\r\n",
+      boundary, feedback);
 }
 
 std::string file_name(const queue::Job& job) {
@@ -151,7 +153,8 @@ void Callbacks::take(const queue::Callback& callback) {
   }
   Known known;
   known.callback = callback;
-  const auto target = *status ? parse_url((*status)->job.callback_url) : Result<UrlTarget>(fail("there is no such job"));
+  const auto target =
+      *status ? parse_url((*status)->job.callback_url) : Result<UrlTarget>(fail("there is no such job"));
   if (!target) {
     known.callback.state = queue::CallbackState::given_up;
     known.callback.last = target.error().line();
@@ -173,7 +176,8 @@ void Callbacks::pump() {
   const std::int64_t now = unix_ms();
   std::int64_t next_ms = std::numeric_limits<std::int64_t>::max();
   for (auto& [origin, receiver] : receivers_) pump(receiver, now, next_ms);
-  std::erase_if(receivers_, [](const auto& r) { return r.second.waiting.empty() && r.second.under_way == 0; });
+  std::erase_if(receivers_,
+                [](const auto& r) { return r.second.waiting.empty() && r.second.under_way == 0; });
   loop_.cancel(timer_);
   if (next_ms == std::numeric_limits<std::int64_t>::max()) return;
   timer_ = loop_.after(milliseconds(std::max<std::int64_t>(1, next_ms - now)), [this] { pump(); });
@@ -208,8 +212,8 @@ Result<void> Callbacks::post(queue::JobId id, Known& known) {
   HttpRequest request;
   request.method = "POST";
   request.url = known.url;
-  request.headers = {"Content-Type: multipart/form-data; boundary=" + boundary, "Filename: " + file_name(status->job),
-                     "User-Agent: milonga/" MILONGA_VERSION};
+  request.headers = {"Content-Type: multipart/form-data; boundary=" + boundary,
+                     "Filename: " + file_name(status->job), "User-Agent: milonga/" MILONGA_VERSION};
   request.body = multipart(boundary, TRY(feedback_of(*status)));
   request.deadline = options_.deadline;
   request.insecure = options_.insecure.names(known.target);
@@ -219,7 +223,8 @@ Result<void> Callbacks::post(queue::JobId id, Known& known) {
     if (const auto now = known_.find(id); !may && now != known_.end()) now->second.not_allowed = true;
     return may;
   };
-  known.request = client_.send(std::move(request), [this, id](const Result<HttpReply>& reply) { on_answer(id, reply); });
+  known.request =
+      client_.send(std::move(request), [this, id](const Result<HttpReply>& reply) { on_answer(id, reply); });
   return {};
 }
 
@@ -231,7 +236,9 @@ void Callbacks::on_answer(queue::JobId id, const Result<HttpReply>& reply) {
   --under_way_;
   receiver.failures = is_receivers_fault(reply) ? receiver.failures + 1 : 0;
   receiver.closed_until_ms =
-      receiver.failures == 0 ? 0 : unix_ms() + pause_after(receiver.failures, options_.first_retry, kLongestClosed);
+      receiver.failures == 0
+          ? 0
+          : unix_ms() + pause_after(receiver.failures, options_.first_retry, kLongestClosed);
   if (reply && reply->ok()) {
     queue::Callback& callback = known.callback;
     callback.state = queue::CallbackState::delivered;
@@ -243,7 +250,8 @@ void Callbacks::on_answer(queue::JobId id, const Result<HttpReply>& reply) {
     keep(callback);
     known_.erase(id);
   } else if (known.not_allowed) {
-    fail_try(id, fmt::format("the address of '{}' is not public, and not allowed (callbacks.allow)", known.target.host));
+    fail_try(id, fmt::format("the address of '{}' is not public, and not allowed (callbacks.allow)",
+                             known.target.host));
   } else if (reply) {
     const bool redirect = reply->status >= 300 && reply->status < 400;
     fail_try(id, fmt::format("status {}{}", reply->status, redirect ? " (redirects are not followed)" : ""));
@@ -264,14 +272,16 @@ void Callbacks::fail_try(queue::JobId id, const std::string& why) {
   if (callback.at_ms < known.expires_ms) {
     const std::int64_t pause = pause_after(callback.tries, options_.first_retry, options_.longest_retry);
     callback.due_ms = callback.at_ms + pause;
-    say(known, fmt::format("try {} failed: {}; the next in {:.0f} s", callback.tries, why, static_cast<double>(pause) / 1000));
+    say(known, fmt::format("try {} failed: {}; the next in {:.0f} s", callback.tries, why,
+                           static_cast<double>(pause) / 1000));
     keep(callback);
     receivers_[known.target.origin()].waiting.emplace(callback.due_ms, id);
     return;
   }
   callback.state = queue::CallbackState::given_up;
   ++counts_.given_up;
-  log(Level::warning, fmt::format("job={} callback to {} given up after {} tries: {} (send it again with: milonga callbacks retry {})",
+  log(Level::warning, fmt::format("job={} callback to {} given up after {} tries: {} (send it again with: "
+                                  "milonga callbacks retry {})",
                                   id, known.target.origin(), callback.tries, why, id));
   keep(callback);
   known_.erase(id);
@@ -281,7 +291,8 @@ void Callbacks::fail_try(queue::JobId id, const std::string& why) {
 void Callbacks::keep(const queue::Callback& callback) {
   const auto kept = outbox_.keep(callback);
   if (kept) return;
-  log(Level::warning, fmt::format("job={} what became of its callback cannot be kept: {}", callback.id, kept.error().line()));
+  log(Level::warning,
+      fmt::format("job={} what became of its callback cannot be kept: {}", callback.id, kept.error().line()));
   if (callback.state == queue::CallbackState::delivered && !stopping_)
     loop_.after(kTroublePause, [this, callback] { keep(callback); });
 }

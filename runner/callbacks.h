@@ -28,14 +28,14 @@
 namespace milonga::runner {
 
 struct CallbackOptions {
-  AddressRules allow;     // hosts and networks that are not public and may be sent to
-  AddressRules insecure;  // hosts whose certificate is not checked
-  std::chrono::milliseconds deadline{30'000};        // for one request
-  std::chrono::milliseconds first_retry{1'000};      // then twice as long each time
+  AddressRules allow;                            // hosts and networks that are not public and may be sent to
+  AddressRules insecure;                         // hosts whose certificate is not checked
+  std::chrono::milliseconds deadline{30'000};    // for one request
+  std::chrono::milliseconds first_retry{1'000};  // then twice as long each time
   std::chrono::milliseconds longest_retry{600'000};
   std::chrono::milliseconds expiry{24 * 3'600'000};  // after the job's end, it is given up
-  std::size_t at_once = 16;      // requests under way
-  std::size_t at_once_each = 2;  // of these, to one receiver
+  std::size_t at_once = 16;                          // requests under way
+  std::size_t at_once_each = 2;                      // of these, to one receiver
 };
 
 // How many requests ended how, since the start.
@@ -46,7 +46,8 @@ struct CallbackCounts {
 class Callbacks {
  public:
   // All references must outlive it.
-  Callbacks(EventLoop& loop, queue::Queue& queue, queue::Outbox& outbox, HttpClient& client, CallbackOptions options);
+  Callbacks(EventLoop& loop, queue::Queue& queue, queue::Outbox& outbox, HttpClient& client,
+            CallbackOptions options);
   ~Callbacks();
   Callbacks(const Callbacks&) = delete;
   Callbacks& operator=(const Callbacks&) = delete;
@@ -65,7 +66,7 @@ class Callbacks {
   struct Receiver {
     std::set<std::pair<std::int64_t, queue::JobId>> waiting;  // by due time
     std::size_t under_way = 0;
-    int failures = 0;             // in a row, of whatever job
+    int failures = 0;  // in a row, of whatever job
     std::int64_t closed_until_ms = 0;
   };
   struct Known {
@@ -94,7 +95,7 @@ class Callbacks {
   HttpClient& client_;
   CallbackOptions options_;
   CallbackCounts counts_;
-  std::map<queue::JobId, Known> known_;  // owed; not those that were given up
+  std::map<queue::JobId, Known> known_;        // owed; not those that were given up
   std::map<std::string, Receiver> receivers_;  // by UrlTarget::origin()
   std::deque<queue::Callback> fresh_;          // not looked at yet
   std::size_t under_way_ = 0;

@@ -33,6 +33,14 @@ po::options_description describe() {
                   "wall time limit of jobs that bring none (default 600)");
   d.add_options()("autodriver", po::value<std::string>()->value_name("FILE"),
                   "the autodriver to use (default: beside milongad)");
+  d.add_options()("callback-allow", po::value<std::vector<std::string>>()->value_name("HOST"),
+                  "callbacks may go there although it is no public address: HOST[:PORT], NETWORK/BITS; may be repeated");
+  d.add_options()("callback-insecure", po::value<std::vector<std::string>>()->value_name("HOST"),
+                  "callbacks to this host: any TLS certificate will do; may be repeated");
+  d.add_options()("callback-timeout", po::value<std::string>()->value_name("S"),
+                  "seconds that the receiver of a callback has to answer (default 30)");
+  d.add_options()("callback-expiry", po::value<std::string>()->value_name("S"),
+                  "seconds after a job's end, its callback is given up (default 86400)");
   d.add_options()("volatile", "accept a spool on tmpfs or overlay, which a power cut empties");
   d.add_options()("check", "open the spool, say what is in it, exit");
   d.add_options()("help,h", "this text")("version", "the version");
@@ -69,6 +77,24 @@ Result<po::variables_map> parse(int argc, const char* const* argv,
   return values;
 }
 
+Result<AddressRules> hosts(const po::variables_map& values, const char* name) {
+  if (!values.contains(name)) return AddressRules{};
+  auto rules = AddressRules::parse(values[name].as<std::vector<std::string>>());
+  if (!rules) return fail(fmt::format("--{}: {}", name, rules.error().what), rules.error().hint);
+  return rules;
+}
+
+Result<CallbackOptions> callback_options(const po::variables_map& values) {
+  CallbackOptions o;
+  o.allow = TRY(hosts(values, "callback-allow"));
+  o.insecure = TRY(hosts(values, "callback-insecure"));
+  o.deadline = std::chrono::milliseconds(
+      static_cast<std::int64_t>(TRY(number(values, "callback-timeout", 30, 0.1, 3600)) * 1000));
+  o.expiry = std::chrono::milliseconds(
+      static_cast<std::int64_t>(TRY(number(values, "callback-expiry", 86'400, 0, kLongestWall)) * 1000));
+  return o;
+}
+
 }  // namespace
 
 Result<DaemonOptions> parse_daemon_options(int argc, const char* const* argv) {
@@ -94,6 +120,7 @@ Result<DaemonOptions> parse_daemon_options(int argc, const char* const* argv) {
       std::chrono::milliseconds(static_cast<std::int64_t>(TRY(number(values, "grace", 10, 0, 3600)) * 1000));
   o.default_wall = std::chrono::seconds(
       static_cast<std::int64_t>(TRY(number(values, "default-wall", 600, 1, kLongestWall))));
+  o.callbacks = TRY(callback_options(values));
   o.allow_volatile = values.contains("volatile");
   o.check = values.contains("check");
   if (values.contains("driver")) o.driver = values["driver"].as<std::string>();

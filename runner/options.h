@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "runner/callbacks.h"
 
 namespace milonga::runner {
 
@@ -19,6 +20,7 @@ struct DaemonOptions {
   std::chrono::seconds default_wall{600};
   std::string autodriver;  // default: beside this program
   bool allow_volatile = false;
+  CallbackOptions callbacks;
   bool check = false;
   std::optional<std::string> print;  // --help, --version: print this and exit with 0
 };
