@@ -1,6 +1,6 @@
 // milongad: the runner daemon. Builds the parts, wires them, and waits.
 //
-// Exit status: 0 stopped as asked; 1 the spool cannot be used or has failed; 64 usage.
+// Exit status: 0 stopped as asked; 1 the spool cannot be used or has failed; 64 usage, or the config.
 //
 // Privilege: none; the boxes are autodriver-core's.
 #include <fmt/format.h>
@@ -166,6 +166,10 @@ int main(int argc, char** argv) {
   }
   if (options->print) {
     fmt::print("{}", *options->print);
+    return 0;
+  }
+  if (options->check_config) {
+    fmt::print("{}\n", options->config.empty() ? "there is no config: the options are right" : options->config + ": right");
     return 0;
   }
   if (auto served = serve(*options); !served) {
