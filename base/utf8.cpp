@@ -52,4 +52,15 @@ std::string to_utf8(std::string_view text, std::size_t most) {
   return out;
 }
 
+std::string only_utf8(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const std::size_t size = character(text);
+    out += text.substr(0, size);
+    text.remove_prefix(size == 0 ? 1 : size);
+  }
+  return out;
+}
+
 }  // namespace milonga

@@ -16,4 +16,7 @@ bool is_utf8(std::string_view text);
 // Cut between characters to at most `most` bytes.
 std::string to_utf8(std::string_view text, std::size_t most = std::string_view::npos);
 
+// `text` without the bytes that are not part of a well-formed character.
+std::string only_utf8(std::string_view text);
+
 }  // namespace milonga

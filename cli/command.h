@@ -81,6 +81,7 @@ Result<int> watch(const Arguments& arguments);
 Result<int> logs(const Arguments& arguments);
 Result<int> cancel(const Arguments& arguments);
 Result<int> list(const Arguments& arguments);
+Result<int> callbacks(const Arguments& arguments);
 Result<int> doctor(const Arguments& arguments);
 
 }  // namespace milonga::cli

@@ -26,12 +26,17 @@ constexpr Option kSubmitOptions[] = {
     {"lane", "LANE", "jobs of different lanes take turns: one lane per lab; default: default"},
     {"bulk", nullptr, "run only when no interactive job waits (regrading)"},
     {"publish", "FILE", "the runner also writes the feedback to FILE"},
+    {"callback", "URL", "the runner also posts the feedback to URL"},
 };
 constexpr Option kLogsOptions[] = {
     {"follow,f", nullptr, "go on until the job is done"},
 };
 constexpr Option kListOptions[] = {
     {"limit", "N", "only N jobs: all that wait or run, then the newest; default: 20, 0: all"},
+};
+
+constexpr Option kCallbacksOptions[] = {
+    {"all", nullptr, "retry: all that were given up"},
 };
 
 constexpr Command kCommands[] = {
@@ -42,6 +47,8 @@ constexpr Command kCommands[] = {
     {"logs", "ID", "print the feedback of a job, or what it wrote so far", 1, 1, false, kLogsOptions, logs},
     {"cancel", "ID", "take a job back: remove it from the queue, or kill it", 1, 1, false, {}, cancel},
     {"list", "", "the jobs of the queue, newest last", 0, 0, false, kListOptions, list},
+    {"callbacks", "list|retry [ID]", "callbacks that are owed or were given up; send some again", 1, 1000, false,
+     kCallbacksOptions, callbacks},
     {"doctor", "", "what this host can enforce, and how to get more", 0, 0, false, {}, doctor},
 };
 
@@ -51,7 +58,7 @@ std::string help_text() {
       "Runs jobs of a course autograder in boxes: fresh sandboxes with limits.\n\n";
   for (const Command& command : kCommands) {
     std::string line = std::string("  ") + command.name + " " + command.words;
-    line.resize(20, ' ');
+    line.resize(std::max<std::size_t>(20, line.size() + 2), ' ');
     text += line + command.help + "\n";
   }
   return text +

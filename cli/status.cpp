@@ -6,11 +6,19 @@
 #include "base/terminal.h"
 #include "cli/command.h"
 #include "cli/describe.h"
+#include "queue/outbox.h"
 
 namespace milonga::cli {
 namespace {
 
-std::string text_of(const queue::Status& status) {
+// "delivered: status 204", or why it is still owed.
+std::string callback_text(const queue::Callback& c) {
+  const std::string said = c.last.empty() ? "" : ": " + c.last;
+  if (c.state == queue::CallbackState::delivered) return "delivered" + said;
+  return fmt::format("{}, {} tries{}", c.state == queue::CallbackState::owed ? "owed" : "given up", c.tries, said);
+}
+
+std::string text_of(const queue::Status& status, const std::optional<queue::Callback>& callback) {
   const queue::Job& job = status.job;
   std::string text = fmt::format("job {}: {}\n", job.id, printable(sentence(status)));
   const auto line = [&](const char* name, const std::string& value) {
@@ -24,6 +32,7 @@ std::string text_of(const queue::Status& status) {
     line("reason", status.result->reason);
     line("feedback", status.result->feedback_path);
   }
+  line("callback", callback ? callback_text(*callback) : "");
   line("problem", status.publish_error);
   if (status.result) line("problem", status.record_error);  // else it is the first line
   return text;
@@ -55,8 +64,10 @@ Result<int> status(const Arguments& arguments) {
   const auto found = TRY(queue->find(parse_id(word)));
   if (!found) return no_such_job(arguments, word);
   const int exit_status = exit_status_of(*found);
-  return print(arguments.json() ? boost::json::serialize(to_json(*found)) + "\n" : text_of(*found),
-               exit_status);
+  if (arguments.json()) return print(boost::json::serialize(to_json(*found)) + "\n", exit_status);
+  std::optional<queue::Callback> callback;
+  if (queue::Outbox* outbox = queue->outbox()) callback = TRY(outbox->find(found->job.id));
+  return print(text_of(*found, callback), exit_status);
 }
 
 }  // namespace milonga::cli

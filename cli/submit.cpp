@@ -48,6 +48,7 @@ Result<queue::Job> job_from(const Arguments& arguments) {
   job.options = box_option_map(arguments.box);
   job.options.erase("image");  // has a field of its own
   if (arguments.has("publish")) job.output = absolute(arguments.get("publish"));
+  job.callback_url = arguments.get("callback");
   job.submitter = fmt::format("uid:{}", ::getuid());
   return job;
 }

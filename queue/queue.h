@@ -91,6 +91,8 @@ struct Stats {
   std::uint64_t waiting = 0, running = 0, done = 0, bad = 0;
 };
 
+class Outbox;
+
 class Queue {
  public:
   virtual ~Queue() = default;
@@ -165,6 +167,9 @@ class Queue {
   // Reads a pinned input: copies the blob to the given descriptor's file. Fails if
   // the bytes are not those that were submitted; what was copied is then rubbish.
   virtual Result<void> copy_input(const InputFile& file, int to_fd) = 0;
+
+  // The callbacks of jobs that are done (outbox.h); this queue's own. Null: this engine keeps none.
+  virtual Outbox* outbox() { return nullptr; }
 };
 
 }  // namespace milonga::queue

@@ -18,7 +18,7 @@ namespace milonga::queue {
 namespace {
 
 constexpr std::string_view kFormat = "milonga-spool 1 ";
-constexpr const char* kDirectories[] = {"id", "tmp", "blob", "ready", "run", "work", "done", "bad"};
+constexpr const char* kDirectories[] = {"id", "tmp", "blob", "ready", "run", "work", "done", "outbox", "bad"};
 
 std::string random_uuid() {
   std::string uuid;
@@ -29,7 +29,7 @@ std::string random_uuid() {
 }  // namespace
 
 Spool::Spool(std::unique_ptr<Disk> disk, int max_attempts, bool watch)
-    : disk_(std::move(disk)), max_attempts_(max_attempts), watch_(watch) {}
+    : disk_(std::move(disk)), max_attempts_(max_attempts), watch_(watch), outbox_(*disk_, watch) {}
 
 Result<std::unique_ptr<Queue>> open_spool(SpoolOptions options) {
   const bool real = options.disk == nullptr;

@@ -12,6 +12,7 @@
 //   work/<runner>/<id>.<attempt>/   the runner's files of one attempt
 //   done/<id/1000>/<id>.res    the result: whoever links it first has decided
 //   done/<id/1000>/<id>.<attempt>.out   feedback;  <id>.job   the job's record
+//   outbox/<id>            a callback that is owed (outbox.h)
 //   bad/<name>, <name>.why     what could not be read, and why
 //
 //   step        decided by                                   durable by
@@ -19,9 +20,10 @@
 //   T4  claim   rename ready -> run/<runner>, attempt + 1    fsync of run/<runner>, before the box starts
 //   T5  commit  link tmp -> done/.../<id>.res                fsync of the shard, before anyone is told
 //   T6  publish rename beside the output file                its own fsyncs; done again after a crash
-//   T8  leave   rename run -> done/.../<id>.job              lazily: recovery repeats T6 and T8
+//   T7  owe     create outbox/<id>, if it has a callback     fsync of outbox, before T8
+//   T8  leave   rename run -> done/.../<id>.job              lazily: recovery repeats T6 to T8
 //   T10 retry   rename run -> ready, due later               lazily: recovery does the same
-//   T11 cancel of a waiting job   T5 with outcome cancelled, then T8 from ready
+//   T11 cancel of a waiting job   T5 with outcome cancelled, then T7 and T8 from ready
 //   T12 cancel of a running job   create run/<runner>/<id>.cancel, fsync
 //
 // docs/queue.md has the crash argument; tests/queue/crash_sweep_test.cpp tries every step.
@@ -37,6 +39,7 @@
 
 #include "queue/disk.h"
 #include "queue/index.h"
+#include "queue/outbox.h"
 #include "queue/queue.h"
 #include "queue/watcher.h"
 
@@ -80,6 +83,7 @@ class Spool : public Queue {
   Result<Stats> stats() override;
   Result<int> watch(JobId id, int earlier = -1) override;
   Result<void> copy_input(const InputFile& file, int to_fd) override;
+  Outbox* outbox() override { return &outbox_; }
 
  private:
   // Where a job's file is.
@@ -142,6 +146,7 @@ class Spool : public Queue {
   std::string runner_;  // directory name below run/; empty: not a runner
   std::unique_ptr<Disk::Lock> spool_lock_, runner_lock_;
   std::optional<Watcher> watcher_;
+  SpoolOutbox outbox_;
   Index index_;
   std::map<JobId, JobName> held_;  // our claims
   std::set<std::string> flushed_;  // lanes and shards whose names are on disk

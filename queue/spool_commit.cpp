@@ -107,13 +107,14 @@ Result<void> Spool::publish(const Job& job) {
   return {};
 }
 
-// T6 and T8, from wherever the job's file is; each can be done again.
+// T6 to T8, from wherever the job's file is; each can be done again.
 Result<void> Spool::leave(const std::string& directory, const JobName& name, const Job& job, const std::string& work) {
   const std::string from = directory + "/" + name.text(), to = record_path(name.id);
   if (TRY(is_of_another(from, to))) {
     quarantine(directory, name.text(), "another job had this id, and has its result");
   } else {
     TRY(publish(job));
+    TRY(outbox_.owe(job));
     auto moved = disk_->rename(from, to);
     if (!moved && moved.error().code == EEXIST) moved = disk_->unlink(from);  // the same: a crash undid half of this
     if (!moved && moved.error().code != ENOENT) return moved;
@@ -184,6 +185,9 @@ Result<CancelAnswer> Spool::cancel(JobId id, const std::string& by) {
       record.finished_ms = disk_->now_ms();
       TRY(ensure_directory(shard_of(id), "done"));
       const bool first = TRY(link_result(record));  // decides, against whoever claims it just now
+      // A record that is not there any more is its new owner's to leave with; one that makes no sense names no URL.
+      if (const auto job = read_record(place.directory, place.name)) TRY(outbox_.owe(*job));
+      else if (job.error().code != ENOENT && !is_broken(job.error())) return Unexpected(job.error());
       auto moved = disk_->rename(place.directory + "/" + place.name.text(), record_path(id));
       if (!moved && moved.error().code == ENOENT && first) {
         // Claimed in between: the box need not run to its end. Whether this mark

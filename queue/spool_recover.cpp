@@ -47,6 +47,7 @@ Result<Recovery> Spool::become_runner(bool exclusive, const KillOrphan& kill_orp
   TRY(remove_dead_tmp(recovery));
   if (watch_) watcher_.emplace(TRY(Watcher::create()));
   if (watcher_) TRY(watcher_->add(disk_->absolute("run/" + runner_), "run"));
+  TRY(outbox_.watch());
   TRY(check_ids());  // while what is in ready/ is still there to be asked
   TRY(scan_ready());
   recovery.quarantined = quarantined_;

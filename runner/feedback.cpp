@@ -46,14 +46,19 @@ std::string final_reason(const ReportView& run) {
   return reason;
 }
 
+std::string feedback_header(const queue::Job& job, const std::string& reason, const FeedbackTimes& times) {
+  const std::string end = ctime_local(times.finished_ms);
+  return fmt::format(
+      "Autograder [{}]: Received job {}:{}\nAutograder [{}]: {}\n"
+      "Autograder [{}]: Here is the output from the autograder:\n---\n",
+      ctime_local(times.received_ms), job.name, job.id, end, reason, end);
+}
+
 Result<void> write_feedback(const queue::Claim& claim, const std::string& reason, const ReportView* run,
                             const FeedbackTimes& times) {
   const std::string path = claim.work_dir + "/feedback";
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
-  out << "Autograder [" << ctime_local(times.received_ms) << "]: Received job " << claim.job.name << ":"
-      << claim.job.id << "\nAutograder [" << ctime_local(times.finished_ms) << "]: " << reason
-      << "\nAutograder [" << ctime_local(times.finished_ms)
-      << "]: Here is the output from the autograder:\n---\n";
+  out << feedback_header(claim.job, reason, times);
   if (run != nullptr) out << tango_headline(*run) << "\n";
   if (std::ifstream in(claim.work_dir + "/output", std::ios::binary);
       in && in.peek() != std::ifstream::traits_type::eof())

@@ -29,6 +29,9 @@ struct FeedbackTimes {
   std::int64_t received_ms = 0, finished_ms = 0;  // UTC, Unix time
 };
 
+// The four lines, each with its end.
+std::string feedback_header(const queue::Job& job, const std::string& reason, const FeedbackTimes& times);
+
 // Writes <work_dir>/feedback from <work_dir>/output. Not flushed: the queue does that.
 Result<void> write_feedback(const queue::Claim& claim, const std::string& reason, const ReportView* run,
                             const FeedbackTimes& times);

@@ -1,6 +1,6 @@
 // milongad: the runner daemon. Builds the parts, wires them, and waits.
 //
-// Exit status: 0 stopped as asked; 1 the spool cannot be used or has failed; 64 usage.
+// Exit status: 0 stopped as asked; 1 the spool cannot be used or has failed; 64 usage, or the config.
 //
 // Privilege: none; the boxes are autodriver-core's.
 #include <fmt/format.h>
@@ -9,7 +9,9 @@
 
 #include "base/event_loop.h"
 #include "queue/spool.h"
+#include "runner/callbacks.h"
 #include "runner/dispatcher.h"
+#include "runner/http_client.h"
 #include "runner/log.h"
 #include "runner/options.h"
 #include "runner/vmm/drivers.h"
@@ -59,43 +61,97 @@ Result<void> recover(queue::Queue& queue) {
   return {};
 }
 
-Result<void> serve(const DaemonOptions& options) {
-  auto queue = TRY(open_queue(options));
-  if (options.check) {
-    const queue::Stats s = TRY(queue->stats());
-    fmt::print("{}: {} waiting, {} running, {} done, {} bad\n", options.spool, s.waiting, s.running, s.done,
-               s.bad);
-    return {};
-  }
-  UniqueFd signals = TRY(stop_signals());
-  auto loop = TRY(EventLoop::create());
-  TRY(recover(*queue));
-  const DriverSetting setting{options.autodriver, options.default_wall, options.warm};
-  std::unique_ptr<Vmm> vmm;
+Result<void> check(const DaemonOptions& options) {
+  const auto queue = TRY(open_queue(options));
+  const queue::Stats s = TRY(queue->stats());
+  fmt::print("{}: {} waiting, {} running, {} done, {} bad\n", options.spool, s.waiting, s.running, s.done, s.bad);
+  return {};
+}
+
+// The parts of the daemon; each works on the loop, and refers to those above it.
+class Daemon {
+ public:
+  static Result<std::unique_ptr<Daemon>> create(const DaemonOptions& options);
+  Result<void> run();
+
+ private:
+  explicit Daemon(const DaemonOptions& options) : options_(options) {}
+  Result<void> make_driver();
+  Result<void> make_callbacks();
+  void on_signal();
+
+  const DaemonOptions& options_;
+  UniqueFd signals_;
+  std::unique_ptr<EventLoop> loop_;
+  std::unique_ptr<queue::Queue> queue_;
+  std::unique_ptr<Vmm> vmm_;
+  std::unique_ptr<Dispatcher> dispatcher_;
+  std::unique_ptr<HttpClient> http_;
+  std::unique_ptr<Callbacks> callbacks_;
+  Result<void> outcome_;
+};
+
+Result<std::unique_ptr<Daemon>> Daemon::create(const DaemonOptions& options) {
+  std::unique_ptr<Daemon> daemon(new Daemon(options));
+  daemon->queue_ = TRY(open_queue(options));
+  daemon->signals_ = TRY(stop_signals());
+  daemon->loop_ = TRY(EventLoop::create());
+  TRY(recover(*daemon->queue_));
+  TRY(daemon->make_driver());
+  TRY(daemon->make_callbacks());
+  TRY(daemon->loop_->when_readable(daemon->signals_.get(), [&d = *daemon] { d.on_signal(); }));
+  return daemon;
+}
+
+Result<void> Daemon::make_driver() {
+  const DriverSetting setting{options_.autodriver, options_.default_wall, options_.warm};
   for (const Driver& driver : drivers())
-    if (options.driver == driver.name) vmm = driver.make(*loop, *queue, setting);
+    if (options_.driver == driver.name) vmm_ = driver.make(*loop_, *queue_, setting);
   DispatchOptions dispatch;
-  dispatch.slots = options.slots;
-  dispatch.default_wall = options.default_wall;
-  Result<void> outcome;
-  Dispatcher dispatcher(*loop, *queue, *vmm, dispatch, [&](const Error& error) {
-    outcome = Unexpected(error);
-    loop->stop();
+  dispatch.slots = options_.slots;
+  dispatch.default_wall = options_.default_wall;
+  dispatcher_ = std::make_unique<Dispatcher>(*loop_, *queue_, *vmm_, dispatch, [this](const Error& error) {
+    outcome_ = Unexpected(error);
+    loop_->stop();
   });
-  TRY(loop->when_readable(queue->changes_fd(), [&] { dispatcher.on_news(); }));
-  TRY(loop->when_readable(signals.get(), [&] {
-    signalfd_siginfo info{};
-    (void)!::read(signals.get(), &info, sizeof info);
-    // A second signal does not wait for anything.
-    dispatcher.stop(dispatcher.stopping() ? std::chrono::milliseconds(0) : options.grace,
-                    [&] { loop->stop(); });
-  }));
-  loop->post([&] { dispatcher.on_news(); });
+  TRY(loop_->when_readable(queue_->changes_fd(), [this] { dispatcher_->on_news(); }));
+  loop_->post([this] { dispatcher_->on_news(); });
+  return {};
+}
+
+Result<void> Daemon::make_callbacks() {
+  queue::Outbox* outbox = queue_->outbox();
+  if (outbox == nullptr) return {};
+  http_ = TRY(HttpClient::create(*loop_));
+  callbacks_ = std::make_unique<Callbacks>(*loop_, *queue_, *outbox, *http_, options_.callbacks);
+  TRY(loop_->when_readable(outbox->changes_fd(), [this] { callbacks_->on_news(); }));
+  loop_->post([this] { callbacks_->on_news(); });
+  return {};
+}
+
+// A second signal does not wait for anything.
+void Daemon::on_signal() {
+  signalfd_siginfo info{};
+  (void)!::read(signals_.get(), &info, sizeof info);
+  const auto grace = dispatcher_->stopping() ? std::chrono::milliseconds(0) : options_.grace;
+  dispatcher_->stop(grace, [this, grace] {
+    if (callbacks_ == nullptr) return loop_->stop();
+    callbacks_->stop(grace, [this] { loop_->stop(); });
+  });
+}
+
+Result<void> Daemon::run() {
   log(Level::info,
-      fmt::format("ready: spool {}, {} slots, driver {}", options.spool, options.slots, options.driver));
-  TRY(loop->run());
-  if (outcome) log(Level::info, "stopped");
-  return outcome;
+      fmt::format("ready: spool {}, {} slots, driver {}", options_.spool, options_.slots, options_.driver));
+  TRY(loop_->run());
+  if (outcome_) log(Level::info, "stopped");
+  return outcome_;
+}
+
+Result<void> serve(const DaemonOptions& options) {
+  if (options.check) return check(options);
+  const auto daemon = TRY(Daemon::create(options));
+  return daemon->run();
 }
 
 }  // namespace
@@ -110,6 +166,10 @@ int main(int argc, char** argv) {
   }
   if (options->print) {
     fmt::print("{}", *options->print);
+    return 0;
+  }
+  if (options->check_config) {
+    fmt::print("{}\n", options->config.empty() ? "there is no config: the options are right" : options->config + ": right");
     return 0;
   }
   if (auto served = serve(*options); !served) {

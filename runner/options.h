@@ -1,4 +1,5 @@
-// milongad's command line.
+// What milongad was told: by its command line, else its config file (config.h),
+// else as settings.h says.
 //
 // Privilege: none.
 #pragma once
@@ -8,6 +9,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "runner/callbacks.h"
 
 namespace milonga::runner {
 
@@ -20,11 +22,14 @@ struct DaemonOptions {
   std::chrono::seconds default_wall{600};
   std::string autodriver;  // default: beside this program
   bool allow_volatile = false;
+  CallbackOptions callbacks;
   bool check = false;
+  std::string config;         // the file that was read; empty: there is none
+  bool check_config = false;  // only look whether it is right
   std::optional<std::string> print;  // --help, --version: print this and exit with 0
 };
 
-// Fails with one line that names the option.
+// Fails with one line that names the option, or the config's file, line and key.
 Result<DaemonOptions> parse_daemon_options(int argc, const char* const* argv);
 
 }  // namespace milonga::runner

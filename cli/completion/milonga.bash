@@ -25,6 +25,7 @@ _milonga() {
     mapfile -t COMPREPLY < <(compgen -W "$("$program" --help 2>/dev/null | sed -nE 's/^  ([a-z]+) .*/\1/p')" -- "$current")
   else
     case $command in
+      callbacks) mapfile -t COMPREPLY < <(compgen -W 'list retry' -- "$current") ;;
       status | watch | logs | cancel)
         local ids
         ids=$("$program" "${spool[@]}" list --limit 100 2>/dev/null | awk 'NR > 1 { print $1 }')

@@ -34,6 +34,11 @@ TEST(Utf8, ALongTextIsCutBetweenCharacters) {
   EXPECT_EQ(to_utf8("a\xff", 5), "a\\xff");
 }
 
+TEST(Utf8, OnlyWhatIsWellFormedIsLeft) {
+  EXPECT_EQ(only_utf8("a\xff\u20ac\xe2\x82z\xc0\x80\xed\xa0\x80"), "a\u20acz");
+  EXPECT_EQ(only_utf8(""), "");
+}
+
 TEST(Sha256, IsThatOfTheStandard) {
   // FIPS 180-4's example "abc".
   const char* abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";

@@ -23,6 +23,7 @@ namespace milonga::queue {
 // What outlives every crash: who has seen which published bytes.
 struct Observer {
   std::map<std::string, std::set<std::string>> published;  // path -> contents that were ever there
+  std::map<int, std::vector<std::string>> called;          // job -> what each of its callbacks said
 };
 
 enum class DataMode { whole, torn, empty };
@@ -47,6 +48,7 @@ class CrashFs {
   // The disk as it may be found after the crash.
   [[nodiscard]] std::shared_ptr<CrashFs> materialise(const std::vector<bool>& kept, DataMode data) const;
   void observe(std::shared_ptr<Observer> observer) { observer_ = std::move(observer); }
+  [[nodiscard]] Observer& observer() { return *observer_; }
   // Equal disks have equal texts.
   [[nodiscard]] std::string image() const;
 

@@ -65,6 +65,7 @@ class Sweep {
     job.lane = lane;
     job.directory = "lab";
     job.output = "/out/" + std::to_string(++outputs_);
+    job.callback_url = "http://localhost/" + std::to_string(outputs_);
     if (const auto id = queue.submit(job, files)) ledger.accepted.insert(*id);
   }
 
@@ -84,6 +85,21 @@ class Sweep {
     if (committed && *committed && ledger != nullptr) ledger->answered[claim.job.id] = text;
   }
 
+  // Sends the callbacks that are owed, as the daemon does: the request, then the note of it.
+  static void call_back(const std::shared_ptr<CrashFs>& fs, Queue& queue) {
+    auto owed = queue.outbox()->take_changes();
+    if (!owed || fs->crashed()) return;
+    for (Callback& callback : *owed) {
+      const auto status = queue.find(callback.id);
+      if (!status || !*status || !(*status)->result) return;
+      if (fs->crashed()) return;
+      const ResultRecord& result = *(*status)->result;
+      fs->observer().called[callback.id].push_back(std::string(outcome_name(result.outcome)) + result.feedback_sha256);
+      callback.state = CallbackState::delivered;
+      (void)queue.outbox()->keep(callback);
+    }
+  }
+
   std::optional<Claim> next(Queue& queue) {
     if (!queue.take_changes()) return std::nullopt;
     auto claim = queue.claim();
@@ -99,6 +115,7 @@ class Sweep {
     auto runner = open(fs);
     if (!runner || !runner->become_runner(true, no_orphans)) return;
     if (auto first = next(*runner)) run(fs, *runner, *first, &ledger, Outcome::graded);
+    call_back(fs, *runner);
     if (auto second = next(*runner)) (void)runner->retry(*second, "driver", std::chrono::milliseconds(0), Queue::Attempt::counts);
     if (auto again = next(*runner)) run(fs, *runner, *again, &ledger, Outcome::graded);
     submit(*producer, ledger, "c", lab_);
@@ -111,6 +128,7 @@ class Sweep {
     if (const auto answer = cli->cancel(third->job.id, "uid:0"); answer && *answer == CancelAnswer::cancelling)
       ledger.cancelling.insert(third->job.id);
     if (runner->take_changes()) run(fs, *runner, *third, nullptr, Outcome::cancelled);
+    call_back(fs, *runner);
     runner->resign();
   }
 
@@ -149,6 +167,7 @@ class Sweep {
       if (!claim) break;
       run(fs, *runner, *claim, ledger, Outcome::graded);
     }
+    call_back(fs, *runner);
     runner->resign();
     return !fs->crashed();
   }
@@ -177,6 +196,10 @@ class Sweep {
       if (ledger.cancelled.contains(id) && result.outcome != Outcome::cancelled) return job + "was cancelled and ran all the same";
       if (ledger.cancelling.contains(id) && result.outcome == Outcome::graded)
         return job + "was marked as cancelled and graded all the same";
+      const auto called = observer.called.find(id);
+      if (called == observer.called.end()) return job + "has lost its callback";
+      for (const std::string& said : called->second)
+        if (said != outcome_name(result.outcome) + result.feedback_sha256) return job + "called back with what is not its result";
       if (result.attempt > 3) return job + "had more than three attempts";
       for (const InputFile& file : (*status)->job.files) {
         const auto blob = disk->read(blob_path(file.sha256), 1 << 20);
@@ -186,7 +209,7 @@ class Sweep {
     }
     for (const auto& [path, contents] : observer.published)
       if (contents.size() > 1) return "two different results were published at " + path;
-    for (const char* empty : {"tmp", "run", "bad", "work"})
+    for (const char* empty : {"tmp", "run", "bad", "work", "outbox"})
       if (const auto names = disk->list(empty); !names || !names->empty())
         return std::string(empty) + "/ is not empty: " + (names ? names->front() : "");
     const auto lanes = disk->list("ready");
@@ -372,6 +395,7 @@ TEST(CrashSweep, TheScenarioWithoutACrashEndsWell) {
   EXPECT_EQ(ledger.cancelled.size(), 1u);
   EXPECT_EQ(ledger.cancelling.size(), 1u);
   EXPECT_EQ(sweep.violation(fs, ledger, *observer), "");
+  for (const auto& [id, said] : observer->called) EXPECT_EQ(said.size(), 1u) << "job " << id;  // twice only by a crash
 }
 
 TEST(CrashSweep, NoJobIsLostDoubledOrStuckAtAnyPointOnAnyLegalDisk) {

@@ -1,0 +1,39 @@
+#include "runner/settings.h"
+
+namespace milonga::runner {
+namespace {
+
+using enum SettingKind;
+
+constexpr Setting kSettings[] = {
+    {"spool", "spool", text, "DIR", "\"/var/spool/milonga\"", "the queue (before the config: MILONGA_SPOOL)"},
+    {"runner.slots", "slots", number, "N", "2", "jobs at once, 1 to 400 (default: number of CPUs)"},
+    {"runner.warm", "warm", number, "N", "2",
+     "boxes made ahead for the next jobs of the same kind, 0 to 400 (default: as many as slots)"},
+    {"runner.driver", "driver", text, "NAME", "\"local\"",
+     "what runs the jobs (default local: boxes on this host)"},
+    {"runner.grace", "grace", number, "S", "10",
+     "seconds that running jobs get when the daemon is told to stop (default 10)"},
+    {"runner.default_wall", "default-wall", number, "S", "600",
+     "wall time limit of jobs that bring none (default 600)"},
+    {"runner.autodriver", "autodriver", text, "FILE", "\"/usr/bin/autodriver\"",
+     "the autodriver to use (default: beside milongad)"},
+    {"runner.volatile", "volatile", flag, nullptr, "false",
+     "accept a spool on tmpfs or overlay, which a power cut empties"},
+    {"callbacks.allow", "callback-allow", list, "HOST", "[]",
+     "callbacks may go there although it is no public address: HOST[:PORT], NETWORK/BITS; may be repeated"},
+    {"callbacks.insecure", "callback-insecure", list, "HOST", "[]",
+     "callbacks to this host: any TLS certificate will do; may be repeated"},
+    {"callbacks.timeout", "callback-timeout", number, "S", "30",
+     "seconds that the receiver of a callback has to answer (default 30)"},
+    {"callbacks.expiry", "callback-expiry", number, "S", "86400",
+     "seconds after a job's end, its callback is given up (default 86400)"},
+};
+
+}  // namespace
+
+std::span<const Setting> settings() {
+  return kSettings;
+}
+
+}  // namespace milonga::runner
