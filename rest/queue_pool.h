@@ -2,7 +2,9 @@
 // its calls wait for the disk, so each thread that is in a call has one of its
 // own: nobody waits for another's flush. Opened when needed, kept for the next.
 //
-// Thread-safe. Privilege: none.
+// Thread-safe.
+//
+// Privilege: none.
 #pragma once
 
 #include <functional>
