@@ -66,16 +66,19 @@ Result<void> Spool::open(bool create) {
 Result<void> Spool::make_layout() {
   for (const std::string& name : TRY(disk_->list(".")))
     if (std::find(std::begin(kDirectories), std::end(kDirectories), name) == std::end(kDirectories) &&
-        name != "lost+found" && name != "lock")
+        name != "lost+found" && name != "lock" && name != "FORMAT")  // that one: made by another since we looked
       return fail(fmt::format("'{}' is neither empty nor a spool: it has '{}'", disk_->absolute(""), name),
                   "name an empty or a new directory");
   TRY(make_directories());
-  if (TRY(disk_->list("id")).empty()) TRY(write_file("id/1", ""));
+  if (TRY(disk_->list("id")).empty())
+    if (auto first = write_file("id/1", ""); !first && first.error().code != EEXIST) return first;
   TRY(disk_->sync_directory("id"));
   TRY(disk_->sync_directory("."));
   const std::string unfinished = temporary("format");
   TRY(write_file(unfinished, std::string(kFormat) + random_uuid() + "\n"));
-  TRY(disk_->rename(unfinished, "FORMAT"));
+  auto named = disk_->rename(unfinished, "FORMAT");
+  if (!named && named.error().code == EEXIST) named = disk_->unlink(unfinished);  // another began it at the same time
+  TRY(std::move(named));
   return disk_->sync_directory(".");
 }
 

@@ -34,7 +34,7 @@ void Counters::count(const queue::Status& status) {
   copyout_errors_ += in("copyOut:");
 }
 
-boost::json::object Counters::info(SharedQueue& queue, std::size_t threads) {
+boost::json::object Counters::info(QueuePool& queue, std::size_t threads) {
   const std::lock_guard lock(mutex_);
   int not_done = 0;
   for (auto id = open_.begin(); id != open_.end() && not_done < kPatience;) {

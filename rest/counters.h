@@ -10,14 +10,14 @@
 #include <mutex>
 #include <set>
 
-#include "rest/shared_queue.h"
+#include "rest/queue_pool.h"
 
 namespace milonga::rest {
 
 class Counters {
  public:
   void accepted(queue::JobId id);
-  boost::json::object info(SharedQueue& queue, std::size_t threads);
+  boost::json::object info(QueuePool& queue, std::size_t threads);
 
  private:
   void count(const queue::Status& status);

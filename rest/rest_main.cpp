@@ -10,7 +10,7 @@
 
 #include "queue/spool.h"
 #include "rest/courselabs.h"
-#include "rest/log.h"
+#include "base/log.h"
 #include "rest/options.h"
 #include "rest/server.h"
 #include "rest/tango_api.h"
@@ -22,11 +22,14 @@ constexpr int kUsage = 64;
 
 Result<void> serve(const ServerOptions& options) {
   ::signal(SIGPIPE, SIG_IGN);
-  queue::SpoolOptions spool;
-  spool.path = options.spool;
-  spool.create = true;  // whoever comes first, daemon or server, makes it
-  spool.allow_volatile = options.allow_volatile;
-  SharedQueue queue(TRY(queue::open_spool(std::move(spool))));
+  QueuePool queue([&] {
+    queue::SpoolOptions spool;
+    spool.path = options.spool;
+    spool.create = true;  // whoever comes first, daemon or server, makes it
+    spool.allow_volatile = options.allow_volatile;
+    return queue::open_spool(std::move(spool));
+  });
+  TRY(queue.use([](queue::Queue& q) { return q.stats(); }));  // what cannot be used is known before anybody asks
   const auto labs = TRY(CourseLabs::open(options.courselabs));
   TangoApi api(options, *labs, queue);
   ServerLimits limits;
@@ -56,10 +59,11 @@ void hide_keys(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   using namespace milonga::rest;
+  using milonga::write_line;
   const auto options = parse_server_options(argc, argv);
   hide_keys(argc, argv);
   if (!options) {
-    log(Level::error, "milonga-rest: " + options.error().line());
+    write_line("milonga-rest: " + options.error().line());
     return kUsage;
   }
   if (options->print) {
@@ -67,7 +71,7 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (auto served = serve(*options); !served) {
-    log(Level::error, "milonga-rest: " + served.error().line());
+    write_line("milonga-rest: " + served.error().line());
     return 1;
   }
   return 0;

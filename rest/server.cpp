@@ -21,7 +21,7 @@
 #include <ctime>
 #include <set>
 
-#include "rest/log.h"
+#include "base/log.h"
 
 namespace milonga::rest {
 namespace {

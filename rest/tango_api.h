@@ -18,13 +18,13 @@
 #include "rest/http.h"
 #include "rest/options.h"
 #include "rest/route.h"
-#include "rest/shared_queue.h"
+#include "rest/queue_pool.h"
 
 namespace milonga::rest {
 
 class TangoApi : public Service {
  public:
-  TangoApi(const ServerOptions& options, CourseLabs& labs, SharedQueue& queue)
+  TangoApi(const ServerOptions& options, CourseLabs& labs, QueuePool& queue)
       : options_(options), labs_(labs), queue_(queue) {}
 
   Plan begin(const RequestHead& head) override;
@@ -61,7 +61,7 @@ class TangoApi : public Service {
 
   const ServerOptions& options_;
   CourseLabs& labs_;
-  SharedQueue& queue_;
+  QueuePool& queue_;
   Counters counters_;
   std::mutex pools_mutex_, full_mutex_;
   bool full_ = false;

@@ -671,9 +671,9 @@ def slow(place):
 
 
 def large(place):
-    """An upload much larger than memory may be: 2 GiB here, of zeros; the server stays below 50 MiB."""
-    size = int(os.environ.get("REST_TEST_UPLOAD", 2 << 30))
-    if shutil.disk_usage(place.root).free < size + (1 << 30):
+    """An upload much larger than memory may be: 1 GiB here, of zeros; the server stays below 50 MiB."""
+    size = int(os.environ.get("REST_TEST_UPLOAD", 1 << 30))
+    if shutil.disk_usage(place.root).free < 2 * size + (1 << 30):
         size = 256 << 20
     p = place.server()
     place.open()
@@ -690,7 +690,28 @@ def large(place):
     files = place.open()["files"]
     expect(len(files["big"]), 32)
     assert time.monotonic() - begin < 5, "its hash is known from the upload"
+    # A job that takes it: into the content store, again piece by piece.
+    place.upload("Makefile", b"all:\n")
+    begin = time.monotonic()
+    reply = json.loads(place.request("POST", f"/addJob/{KEY}/{LAB}/", json.dumps({
+        "image": "default", "jobName": "n", "output_file": "o", "timeout": 1,
+        "files": [{"localFile": "big", "destFile": "big"}, {"localFile": "Makefile", "destFile": "Makefile"}]}), timeout=400)[2])
+    expect(reply["statusMsg"], "Job added")
+    sizes = [os.path.getsize(f) for f in glob.glob(f"{place.spool}/blob/*/*")]
+    expect(sorted(sizes), [5, size])
+    print(f"a job of it in {time.monotonic() - begin:.1f} s, most memory {memory(p) >> 20} MiB")
+    assert memory(p) < 50 << 20
     expect(stop(p), 0)
+
+
+def large_10g(place):
+    """The same with what Tango takes at most: 10 GiB."""
+    free = shutil.disk_usage(place.root).free
+    if free < 24 << 30:
+        print(f"SKIPPED: needs 24 GiB of disk, there are {free >> 30}")
+        sys.exit(77)
+    os.environ["REST_TEST_UPLOAD"] = str((10 << 30) - (1 << 20))  # with the Makefile the job has less than 10 GiB
+    large(place)
 
 
 # --- with a daemon: real boxes ------------------------------------------------------
@@ -919,7 +940,7 @@ def cancel(place):
         expect(place.call("POST", f"/cancel/{KEY}/{LAB}/{name}/")["statusId"], status)
 
 
-CASES = {f.__name__: f for f in (contract, names, keys, bodies, junk, uploads, restart, slow, large, autolab, tango_cli, labs, daemon_down, regrade, cancel)}
+CASES = {f.__name__: f for f in (contract, names, keys, bodies, junk, uploads, restart, slow, large, large_10g, autolab, tango_cli, labs, daemon_down, regrade, cancel)}
 WITH_BOXES = ("autolab", "tango_cli", "labs", "daemon_down", "regrade", "cancel")
 
 

@@ -1,12 +1,21 @@
-#include "rest/log.h"
+#include "base/log.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <ctime>
+#include <string>
 
-namespace milonga::rest {
+namespace milonga {
+
+void write_line(std::string_view text) {
+  std::string line(text);
+  for (char& c : line)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+  line += '\n';
+  (void)!::write(STDERR_FILENO, line.data(), line.size());
+}
 
 void log(Level level, std::string_view text) {
   using namespace std::chrono;
@@ -18,11 +27,7 @@ void log(Level level, std::string_view text) {
   char stamp[32];
   (void)std::strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &utc);
   const auto ms = duration_cast<milliseconds>(now.time_since_epoch()).count() % 1000;
-  std::string line = fmt::format("{}.{:03}Z {} {}", stamp, ms, kNames[static_cast<int>(level)], text);
-  for (char& c : line)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-  line += '\n';
-  (void)!::write(STDERR_FILENO, line.data(), line.size());  // a full log disk must not stop the service
+  write_line(fmt::format("{}.{:03}Z {} {}", stamp, ms, kNames[static_cast<int>(level)], text));
 }
 
-}  // namespace milonga::rest
+}  // namespace milonga
