@@ -34,6 +34,19 @@ constexpr Option kListOptions[] = {
     {"limit", "N", "only N jobs: all that wait or run, then the newest; default: 20, 0: all"},
 };
 
+constexpr Option kImportOptions[] = {
+    {"name", "NAME", "what jobs call it; default: its own name, or the file's"},
+    {"ref", "NAME:TAG", "which one, of an archive that holds several"},
+    {"skip-devices", nullptr, "leave out device nodes, pipes and sockets; else they are refused"},
+    {"max-size", "SIZE", "of all files together; default: 8G"},
+    {"max-entries", "N", "files, directories and links; default: 500000"},
+    {"max-ratio", "N", "bytes unpacked for each byte of it; default: 200, 0: any"},
+    {"store", "DIR", "the image store; default: /var/lib/milonga/images"},
+};
+constexpr Option kStoreOptions[] = {
+    {"store", "DIR", "the image store; default: /var/lib/milonga/images"},
+};
+
 constexpr Command kCommands[] = {
     {"run", "DIRECTORY", "run one job here and now, without the queue", 0, 1, true, kRunOptions, run},
     {"submit", "DIRECTORY", "hand a job to the queue; prints its number", 1, 1, true, kSubmitOptions, submit},
@@ -43,6 +56,12 @@ constexpr Command kCommands[] = {
     {"cancel", "ID", "take a job back: remove it from the queue, or kill it", 1, 1, false, {}, cancel},
     {"list", "", "the jobs of the queue, newest last", 0, 0, false, kListOptions, list},
     {"doctor", "", "what this host can enforce, and how to get more", 0, 0, false, {}, doctor},
+    {"image import", "FILE|DIR", "make an image: docker save, OCI, a tar, a directory", 1, 1, false, kImportOptions, image_import},
+    {"image list", "", "the images of this host", 0, 0, false, kStoreOptions, image_list},
+    {"image inspect", "NAME", "what is known of an image", 1, 1, false, kStoreOptions, image_inspect},
+    {"image verify", "[NAME]", "read all of it, and tell what has changed", 0, 1, false, kStoreOptions, image_verify},
+    {"image rm", "NAME", "remove an image", 1, 1, false, kStoreOptions, image_rm},
+    {"image gc", "", "remove what has no name, and what broken imports left", 0, 0, false, kStoreOptions, image_gc},
 };
 
 std::string help_text() {
@@ -51,7 +70,7 @@ std::string help_text() {
       "Runs jobs of a course autograder in boxes: fresh sandboxes with limits.\n\n";
   for (const Command& command : kCommands) {
     std::string line = std::string("  ") + command.name + " " + command.words;
-    line.resize(20, ' ');
+    line.resize(std::max<std::size_t>(line.size() + 1, 25), ' ');
     text += line + command.help + "\n";
   }
   return text +
@@ -87,17 +106,37 @@ int without_command(const std::vector<std::string>& tokens) {
   return complain("no command (see milonga --help)", kUsage);
 }
 
+int image_alone(const std::vector<std::string>& tokens) {
+  for (const std::string& token : tokens)
+    if (token == "--help" || token == "-h") return end(print(help_text()));
+  return complain("image: what about it? (one of: import, list, inspect, verify, rm, gc)", kUsage);
+}
+
 int unknown_command(const std::string& name) {
   std::vector<std::string_view> names;
   for (const Command& command : kCommands) names.emplace_back(command.name);
   return complain("no command '" + name + "' (" + nearest_hint(name, names) + ")", kUsage);
 }
 
+// "image" and the next word are one command.
+std::string take_command(std::vector<std::string>& tokens) {
+  std::size_t at = find_command(tokens);
+  std::string name;
+  while (at < tokens.size()) {
+    const std::string word = tokens[at];
+    tokens.erase(tokens.begin() + static_cast<std::ptrdiff_t>(at));
+    name += (name.empty() ? "" : " ") + word;
+    if (name != "image") break;
+    at = find_command(tokens);
+  }
+  return name;
+}
+
 int dispatch(std::vector<std::string> tokens) {
-  const std::size_t at = find_command(tokens);
-  if (at >= tokens.size()) return without_command(tokens);
-  const std::string name = tokens[at];
-  tokens.erase(tokens.begin() + static_cast<std::ptrdiff_t>(at));
+  const std::vector<std::string> all = tokens;
+  const std::string name = take_command(tokens);
+  if (name.empty()) return without_command(all);
+  if (name == "image") return image_alone(tokens);
   for (const Command& command : kCommands) {
     if (name != command.name) continue;
     const Result<Arguments> arguments = parse_arguments(command, tokens);

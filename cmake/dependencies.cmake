@@ -13,6 +13,7 @@ pkg_check_modules(libcap REQUIRED IMPORTED_TARGET libcap)       # doctor: what t
 pkg_check_modules(libcgroup REQUIRED IMPORTED_TARGET libcgroup) # doctor: which controllers are mounted where
 pkg_check_modules(crypto REQUIRED IMPORTED_TARGET libcrypto)    # SHA-256 of spool records and inputs
 find_package(CURL REQUIRED)                                     # the HTTP client of the daemon
+pkg_check_modules(libarchive REQUIRED IMPORTED_TARGET libarchive) # images: tar, zip, every compression
 find_package(fmt REQUIRED)                                      # g++ 12 has no std::format
 find_path(TL_EXPECTED_INCLUDE tl/expected.hpp REQUIRED)         # g++ 12 has no std::expected
 add_library(tl_expected INTERFACE)
