@@ -1,6 +1,8 @@
 #include "autodriver/request_builder.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -77,11 +79,18 @@ Result<UniqueFd> build_collect_request() {
 
 Result<UniqueFd> open_image(const std::string& image) {
   if (image == "default") return UniqueFd();
-  const std::string path = image.find('/') == std::string::npos ? kImages + image : image;
-  UniqueFd directory(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const bool is_name = image.find('/') == std::string::npos;
+  const std::string path = is_name ? kImages + image : image;
+  UniqueFd directory(::open(path.c_str(), (is_name ? O_RDONLY : O_PATH) | O_DIRECTORY | O_CLOEXEC));
+  if (!directory.valid() && is_name && errno == ENOENT)
+    return fail("no image '" + image + "'", "milonga image list shows those that are there; a directory is given with a '/'");
   if (!directory.valid()) {
     return fail_errno("open", path, "--image: 'default', a name in /var/lib/milonga/images, or a directory");
   }
+  // An image of the store stays for as long as this is open, here or in the core (images/store.h).
+  struct stat st {};
+  if (is_name && (::flock(directory.get(), LOCK_SH | LOCK_NB) != 0 || ::fstat(directory.get(), &st) != 0 || st.st_nlink == 0))
+    return fail("the image '" + image + "' is being removed");
   return directory;
 }
 

@@ -28,8 +28,8 @@ Result<UniqueFd> build_run_request(const RunPlan& plan);
 // The same for `autodriver gc`.
 Result<UniqueFd> build_collect_request();
 
-// The directory of an image (O_PATH): a path if it has a slash, else a name
-// beneath /var/lib/milonga/images. "default" has none: an invalid descriptor.
+// The directory of an image: a path if it has a slash, else a name beneath
+// /var/lib/milonga/images, which is locked (shared) so that it is not removed under the job. "default" has none: an invalid descriptor.
 Result<UniqueFd> open_image(const std::string& image);
 
 }  // namespace milonga

@@ -37,12 +37,32 @@ std::string when(const Callback& c) {
   return seconds <= 0 ? "now" : fmt::format("in {} s", seconds);
 }
 
-Result<int> list_callbacks(const Arguments& arguments, queue::Queue& queue, queue::Outbox& outbox) {
+Result<queue::Outbox*> outbox_of(queue::Queue& queue) {
+  queue::Outbox* outbox = queue.outbox();
+  if (outbox == nullptr) return fail("this queue keeps no callbacks");
+  return outbox;
+}
+
+// The jobs that were named, or with --all those that were given up.
+Result<std::vector<queue::JobId>> chosen(const Arguments& arguments, queue::Outbox& outbox) {
+  std::vector<queue::JobId> ids;
+  for (const std::string& word : arguments.words) ids.push_back(parse_id(word));
+  if (arguments.has("all"))
+    for (const Callback& c : TRY(outbox.list()))
+      if (c.state == CallbackState::given_up) ids.push_back(c.id);
+  return ids;
+}
+
+}  // namespace
+
+Result<int> callbacks_list(const Arguments& arguments) {
+  const auto queue = TRY(open_queue(arguments));
+  queue::Outbox* outbox = TRY(outbox_of(*queue));
   boost::json::array all;
   std::string text =
       fmt::format("{:>6}  {:<9} {:>5}  {:<10} {:<40}  {}\n", "ID", "STATE", "TRIES", "NEXT", "URL", "LAST");
-  for (const Callback& c : TRY(outbox.list())) {
-    const auto status = TRY(queue.find(c.id));
+  for (const Callback& c : TRY(outbox->list())) {
+    const auto status = TRY(queue->find(c.id));
     const std::string target = status ? target_of(*status) : "";
     all.push_back(to_json(c, target));
     text += fmt::format("{:>6}  {:<9} {:>5}  {:<10} {:<40}  {}\n", c.id, callback_state_name(c.state),
@@ -51,21 +71,15 @@ Result<int> list_callbacks(const Arguments& arguments, queue::Queue& queue, queu
   return print(arguments.json() ? boost::json::serialize(all) + "\n" : text);
 }
 
-// The jobs that were named, or with --all those that were given up.
-Result<std::vector<queue::JobId>> chosen(const Arguments& arguments, queue::Outbox& outbox) {
-  std::vector<queue::JobId> ids;
-  for (std::size_t i = 1; i < arguments.words.size(); ++i) ids.push_back(parse_id(arguments.words[i]));
-  if (arguments.has("all"))
-    for (const Callback& c : TRY(outbox.list()))
-      if (c.state == CallbackState::given_up) ids.push_back(c.id);
-  return ids;
-}
-
-Result<int> retry_callbacks(const Arguments& arguments, queue::Queue& queue, queue::Outbox& outbox) {
+Result<int> callbacks_retry(const Arguments& arguments) {
+  if (arguments.words.empty() != arguments.has("all"))
+    return complain("callbacks retry: name jobs, or give --all for those that were given up", kUsage);
+  const auto queue = TRY(open_queue(arguments));
+  queue::Outbox& outbox = *TRY(outbox_of(*queue));
   const std::vector<queue::JobId> ids = TRY(chosen(arguments, outbox));
   for (std::size_t i = 0; i < ids.size(); ++i) {  // all of them are looked at before one is touched
-    const auto status = TRY(queue.find(ids[i]));
-    if (!status) return no_such_job(arguments, arguments.words[i + 1]);
+    const auto status = TRY(queue->find(ids[i]));
+    if (!status) return no_such_job(arguments, arguments.words[i]);
     if (status->state != queue::State::done)
       return complain(fmt::format("job {} is not done yet: its callback is sent when it is", ids[i]), kUsage);
     if (status->job.callback_url.empty())
@@ -79,25 +93,6 @@ Result<int> retry_callbacks(const Arguments& arguments, queue::Queue& queue, que
   }
   if (arguments.json()) return print(boost::json::serialize(boost::json::object{{"again", sent}}) + "\n");
   return print(fmt::format("{} to send again (milonga callbacks list)\n", ids.size()));
-}
-
-}  // namespace
-
-Result<int> callbacks(const Arguments& arguments) {
-  const std::string& what = arguments.words.front();
-  const bool retry = what == "retry";
-  static constexpr std::string_view kKnown[] = {"list", "retry"};
-  if (!retry && what != "list")
-    return complain(
-        "callbacks: '" + what + "' is neither list nor retry (" + nearest_hint(what, kKnown) + ")", kUsage);
-  if (!retry && (arguments.words.size() > 1 || arguments.has("all")))
-    return complain("callbacks list: it takes no job and no --all", kUsage);
-  if (retry && (arguments.words.size() > 1) == arguments.has("all"))
-    return complain("callbacks retry: name jobs, or give --all for those that were given up", kUsage);
-  const auto queue = TRY(open_queue(arguments));
-  queue::Outbox* outbox = queue->outbox();
-  if (outbox == nullptr) return complain("this queue keeps no callbacks", kFailed);
-  return retry ? retry_callbacks(arguments, *queue, *outbox) : list_callbacks(arguments, *queue, *outbox);
 }
 
 }  // namespace milonga::cli

@@ -48,7 +48,7 @@ struct Arguments {
 };
 
 struct Command {
-  const char* name;
+  const char* name;   // one word, or two: "image import"
   const char* words;  // as in the usage line
   const char* help;   // one line
   std::size_t min_words, max_words;
@@ -81,7 +81,14 @@ Result<int> watch(const Arguments& arguments);
 Result<int> logs(const Arguments& arguments);
 Result<int> cancel(const Arguments& arguments);
 Result<int> list(const Arguments& arguments);
-Result<int> callbacks(const Arguments& arguments);
+Result<int> callbacks_list(const Arguments& arguments);
+Result<int> callbacks_retry(const Arguments& arguments);
 Result<int> doctor(const Arguments& arguments);
+Result<int> image_import(const Arguments& arguments);
+Result<int> image_list(const Arguments& arguments);
+Result<int> image_inspect(const Arguments& arguments);
+Result<int> image_rm(const Arguments& arguments);
+Result<int> image_gc(const Arguments& arguments);
+Result<int> image_verify(const Arguments& arguments);
 
 }  // namespace milonga::cli

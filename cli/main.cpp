@@ -35,8 +35,20 @@ constexpr Option kListOptions[] = {
     {"limit", "N", "only N jobs: all that wait or run, then the newest; default: 20, 0: all"},
 };
 
-constexpr Option kCallbacksOptions[] = {
-    {"all", nullptr, "retry: all that were given up"},
+constexpr Option kRetryOptions[] = {
+    {"all", nullptr, "all that were given up"},
+};
+constexpr Option kImportOptions[] = {
+    {"name", "NAME", "what jobs call it; default: its own name, or the file's"},
+    {"ref", "NAME:TAG", "which one, of an archive that holds several"},
+    {"skip-devices", nullptr, "leave out device nodes, pipes and sockets; else they are refused"},
+    {"max-size", "SIZE", "of all files together; default: 8G"},
+    {"max-entries", "N", "files, directories and links; default: 500000"},
+    {"max-ratio", "N", "bytes unpacked for each byte of it; default: 200, 0: any"},
+    {"store", "DIR", "the image store; default: /var/lib/milonga/images"},
+};
+constexpr Option kStoreOptions[] = {
+    {"store", "DIR", "the image store; default: /var/lib/milonga/images"},
 };
 
 constexpr Command kCommands[] = {
@@ -47,9 +59,18 @@ constexpr Command kCommands[] = {
     {"logs", "ID", "print the feedback of a job, or what it wrote so far", 1, 1, false, kLogsOptions, logs},
     {"cancel", "ID", "take a job back: remove it from the queue, or kill it", 1, 1, false, {}, cancel},
     {"list", "", "the jobs of the queue, newest last", 0, 0, false, kListOptions, list},
-    {"callbacks", "list|retry [ID]", "callbacks that are owed or were given up; send some again", 1, 1000, false,
-     kCallbacksOptions, callbacks},
+    {"callbacks list", "", "callbacks that are owed or were given up", 0, 0, false, {}, callbacks_list},
+    {"callbacks retry", "[ID...]", "send callbacks again", 0, 1000, false, kRetryOptions, callbacks_retry},
     {"doctor", "", "what this host can enforce, and how to get more", 0, 0, false, {}, doctor},
+    {"image import", "FILE|DIR", "make an image: docker save, OCI, a tar, a directory", 1, 1, false,
+     kImportOptions, image_import},
+    {"image list", "", "the images of this host", 0, 0, false, kStoreOptions, image_list},
+    {"image inspect", "NAME", "what is known of an image", 1, 1, false, kStoreOptions, image_inspect},
+    {"image verify", "[NAME]", "read all of it, and tell what has changed", 0, 1, false, kStoreOptions,
+     image_verify},
+    {"image rm", "NAME", "remove an image", 1, 1, false, kStoreOptions, image_rm},
+    {"image gc", "", "remove what has no name, and what broken imports left", 0, 0, false, kStoreOptions,
+     image_gc},
 };
 
 std::string help_text() {
@@ -58,7 +79,7 @@ std::string help_text() {
       "Runs jobs of a course autograder in boxes: fresh sandboxes with limits.\n\n";
   for (const Command& command : kCommands) {
     std::string line = std::string("  ") + command.name + " " + command.words;
-    line.resize(std::max<std::size_t>(20, line.size() + 2), ' ');
+    line.resize(std::max<std::size_t>(line.size() + 1, 25), ' ');
     text += line + command.help + "\n";
   }
   return text +
@@ -94,17 +115,48 @@ int without_command(const std::vector<std::string>& tokens) {
   return complain("no command (see milonga --help)", kUsage);
 }
 
+// The second words of the commands whose first is `word`; empty: it is no such group.
+std::string members_of(const std::string& word) {
+  std::string members;
+  for (const Command& command : kCommands) {
+    const std::string_view name = command.name;
+    if (name.starts_with(word + " "))
+      members += (members.empty() ? "" : ", ") + std::string(name.substr(word.size() + 1));
+  }
+  return members;
+}
+
+int group_alone(const std::string& group, const std::vector<std::string>& tokens) {
+  for (const std::string& token : tokens)
+    if (token == "--help" || token == "-h") return end(print(help_text()));
+  return complain(group + ": what about it? (one of: " + members_of(group) + ")", kUsage);
+}
+
 int unknown_command(const std::string& name) {
   std::vector<std::string_view> names;
   for (const Command& command : kCommands) names.emplace_back(command.name);
   return complain("no command '" + name + "' (" + nearest_hint(name, names) + ")", kUsage);
 }
 
+// "image" and the next word are one command, as the table has it.
+std::string take_command(std::vector<std::string>& tokens) {
+  std::size_t at = find_command(tokens);
+  std::string name;
+  while (at < tokens.size()) {
+    const std::string word = tokens[at];
+    tokens.erase(tokens.begin() + static_cast<std::ptrdiff_t>(at));
+    name += (name.empty() ? "" : " ") + word;
+    if (members_of(name).empty()) break;
+    at = find_command(tokens);
+  }
+  return name;
+}
+
 int dispatch(std::vector<std::string> tokens) {
-  const std::size_t at = find_command(tokens);
-  if (at >= tokens.size()) return without_command(tokens);
-  const std::string name = tokens[at];
-  tokens.erase(tokens.begin() + static_cast<std::ptrdiff_t>(at));
+  const std::vector<std::string> all = tokens;
+  const std::string name = take_command(tokens);
+  if (name.empty()) return without_command(all);
+  if (!members_of(name).empty()) return group_alone(name, tokens);
   for (const Command& command : kCommands) {
     if (name != command.name) continue;
     const Result<Arguments> arguments = parse_arguments(command, tokens);
