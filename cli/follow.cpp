@@ -16,6 +16,8 @@
 namespace milonga::cli {
 namespace {
 
+constexpr int kLeaving = 2000;  // ms, from the result to its job's leaving the runner
+
 Result<> write_all(int fd, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t n = ::write(fd, bytes.data(), bytes.size());
@@ -157,6 +159,7 @@ Result<std::optional<queue::Status>> follow(queue::Queue& queue, queue::JobId id
                                             const std::function<void(const queue::Status&)>& seen) {
   LiveOutput live(output_fd);
   UniqueFd change;
+  bool patience_over = false;
   while (true) {
     // First the watch, then the look: what changes in between is in the watch.
     // Each time anew, because runners come with directories of their own.
@@ -168,18 +171,24 @@ Result<std::optional<queue::Status>> follow(queue::Queue& queue, queue::JobId id
     const bool running = status->state == queue::State::running;
     if (output_fd >= 0 && running) TRY(live.look(*status));
     if (status->state == queue::State::waiting) live.start_over();
-    if (status->state == queue::State::done) {
+    // The result stands some moments before the runner has published it. A runner that died meanwhile is not
+    // waited for.
+    const bool leaving = status->state == queue::State::done && !status->left && !patience_over;
+    if (status->state == queue::State::done && !leaving) {
       if (output_fd >= 0) TRY(live.finish(*status));
-      (void)change.release();  // closing it takes milliseconds, which nobody shall wait for: the process ends soon
+      (void)change
+          .release();  // closing it takes milliseconds, which nobody shall wait for: the process ends soon
       return status;
     }
     // Of standard output only POLLERR, which is told unasked: nobody reads it any more.
     pollfd wait[3] = {{change.get(), POLLIN, 0}, {live.news(), POLLIN, 0}, {STDOUT_FILENO, 0, 0}};
     do {
-      if (::poll(wait, 3, -1) < 0 && errno != EINTR) return fail_errno("wait for", "the job");
+      const int ready = ::poll(wait, 3, leaving ? kLeaving : -1);
+      if (ready < 0 && errno != EINTR) return fail_errno("wait for", "the job");
+      if (ready == 0) patience_over = true;
       if ((wait[2].revents & POLLERR) != 0) return fail_errno("write to", "standard output", {}, EPIPE);
       if (wait[1].revents != 0) TRY(live.copy());
-    } while (wait[0].revents == 0);
+    } while (wait[0].revents == 0 && !patience_over);
   }
 }
 

@@ -71,6 +71,7 @@ struct Status {
   std::string runner;          // running: who
   std::string live_output;     // running: path of the output so far; may not exist yet
   bool cancel_requested = false;
+  bool left = true;            // done: and its runner has no more to do with it, as to publish it; then `job` is whole
   std::string publish_error;   // done: why Job::output could not be written; empty if it was
   // Why a record of this job cannot be read; empty if all can. What it would say is
   // missing: of `job` all but the id, or, of a job that is done, `result`.

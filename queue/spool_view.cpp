@@ -79,8 +79,7 @@ Result<std::optional<Status>> Spool::describe_done(JobId id) {
   if (id <= 0 || !TRY(has_result(id))) return std::optional<Status>{};
   Status status;
   status.state = State::done;
-  (void)read_job_of(id, fmt::format("{}/{}.job", shard_of(id), id),
-                    status);  // not there: it has not left its runner yet
+  status.left = read_job_of(id, fmt::format("{}/{}.job", shard_of(id), id), status).has_value();
   auto result = result_of(id);
   if (!result && result.error().code == ENOENT) return std::optional<Status>{};  // it was set aside meanwhile
   if (!result) {

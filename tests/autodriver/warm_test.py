@@ -1,6 +1,5 @@
 """warm_test.py AUTODRIVER: a box made ahead of its job (`--warm`): the job comes over stdin, the box is used once, and
 is gone without a trace when none comes."""
-import glob
 import json
 import os
 import signal
@@ -52,8 +51,20 @@ def wait_for_box(warm):
             return core[0], inits[0]
 
 
-def boxes():
-    return set(glob.glob("/sys/fs/cgroup/*/milonga/box-*") + glob.glob("/sys/fs/cgroup/milonga/box-*"))
+def cgroups_of(pid):
+    """Path and inode of each of its box: the next box of that name has others."""
+    found = set()
+    for line in open(f"/proc/{pid}/cgroup", encoding="ascii"):
+        _, controllers, path = line.rstrip("\n").split(":", 2)
+        for top in (controllers.split(",")[0] or "unified", ""):
+            directory = f"/sys/fs/cgroup/{top}{path}"
+            if "/box-" in path and os.path.isdir(directory):
+                found.add((directory, os.stat(directory).st_ino))
+    return found
+
+
+def still_there(cgroups):
+    return [path for path, inode in cgroups if os.path.isdir(path) and os.stat(path).st_ino == inode]
 
 
 def lab(root, name, makefile):
@@ -69,9 +80,10 @@ def text_of(path):
 
 
 def runs_one_job(root):
-    before = boxes()
     warm = Warm("--wall-time=5", "hello")
     _, init = wait_for_box(warm)
+    cgroups = cgroups_of(init)
+    expect(len(still_there(cgroups)) > 0, "the box stands, with cgroups of its own")
     namespace = os.readlink(f"/proc/{init}/ns/net")
     warm.give(lab(root, "some-other-name", "all:\n\t@pwd; cat /proc/self/limits | grep -c processes\n"), root)
     expect(warm.process.wait(timeout=30) == 0, "the job ran")
@@ -79,7 +91,7 @@ def runs_one_job(root):
     report = json.loads(text_of(f"{root}/report.json"))
     expect(report["verdict"] == "ok" and report["box"]["made_ahead"], "the report says that the box was made ahead")
     expect(f"net:[{report['namespaces']['net']}]" == namespace, "it was that box")
-    expect(boxes() == before, "and it is gone")
+    expect(not still_there(cgroups), "and it is gone")
 
 
 def its_limits_begin_with_the_job(root):
@@ -98,16 +110,15 @@ def its_limits_begin_with_the_job(root):
 
 
 def no_job_no_trace():
-    before = boxes()
     warm = Warm("lab")
-    wait_for_box(warm)
+    cgroups = cgroups_of(wait_for_box(warm)[1])
     expect(warm.end() == (0, ""), "an owner that goes ends it, without complaint")
-    expect(boxes() == before, "nothing is left of the box")
+    expect(cgroups and not still_there(cgroups), "nothing is left of the box")
     warm = Warm("lab")
-    wait_for_box(warm)
+    cgroups = cgroups_of(wait_for_box(warm)[1])
     warm.process.send_signal(signal.SIGTERM)
     expect(warm.end() == (0, ""), "so does SIGTERM")
-    expect(boxes() == before, "nothing is left of that one")
+    expect(cgroups and not still_there(cgroups), "nothing is left of that one")
 
 
 def what_is_no_job(root):
