@@ -14,7 +14,7 @@ pkg_check_modules(libcgroup REQUIRED IMPORTED_TARGET libcgroup) # doctor: which 
 pkg_check_modules(crypto REQUIRED IMPORTED_TARGET libcrypto)    # SHA-256 of spool records and inputs
 find_package(CURL REQUIRED)                                     # the HTTP client of the daemon
 find_path(TOMLPLUSPLUS_INCLUDE toml++/toml.h REQUIRED)           # the daemon's config; used as headers only
-pkg_check_modules(libarchive REQUIRED IMPORTED_TARGET libarchive) # images: tar, zip, every compression
+pkg_check_modules(libarchive REQUIRED IMPORTED_TARGET libarchive) # images: tar, zip, every compression; what is copied into containers
 find_package(fmt REQUIRED)                                      # g++ 12 has no std::format
 find_path(TL_EXPECTED_INCLUDE tl/expected.hpp REQUIRED)         # g++ 12 has no std::expected
 add_library(tl_expected INTERFACE)

@@ -22,6 +22,11 @@ bool is_full_disk(const Error& error) {
   return error.code == ENOSPC || error.code == EDQUOT;
 }
 
+// No fault of the job's, nor of this attempt: there was nothing to make it on.
+bool must_wait(const Error& error) {
+  return is_full_disk(error) || error.code == EHOSTDOWN;
+}
+
 // Want of something that others may give back: the daemon waits instead of ending.
 bool may_pass(const Error& error) {
   return is_full_disk(error) || error.code == EMFILE || error.code == ENFILE || error.code == ENOMEM;
@@ -133,7 +138,7 @@ void Dispatcher::call(const WorkPtr& work, Stage stage) {
   const milliseconds deadline = deadline_of(*work, stage);
   const auto answer = [this, work, stage](const Result<void>& result) {
     if (result) return on_event(work, stage, Event::done, {});
-    on_event(work, stage, is_full_disk(result.error()) ? Event::no_room : Event::failed,
+    on_event(work, stage, must_wait(result.error()) ? Event::no_room : Event::failed,
              result.error().line());
   };
   switch (stage) {

@@ -55,6 +55,15 @@ std::size_t on_upload(char* to, std::size_t size, std::size_t count, void* user)
   return CURL_READFUNC_ABORT;
 }
 
+// Line by line; an empty one ends the head, of an interim reply (1xx) as well.
+std::size_t on_head_line(char* data, std::size_t size, std::size_t count, void* user) {
+  auto& exchange = *static_cast<Exchange*>(user);
+  const bool ends = std::string_view(data, size * count) == "\r\n";
+  if (ends && exchange.request.on_head && exchange.status() >= 200)
+    exchange.request.on_head(exchange.status());
+  return size * count;
+}
+
 std::size_t on_download(char* data, std::size_t size, std::size_t count, void* user) {
   auto& exchange = *static_cast<Exchange*>(user);
   const std::string_view piece(data, size * count);
@@ -116,6 +125,8 @@ void set_up(Exchange& exchange) {
   set_pointer(easy, CURLOPT_PRIVATE, &exchange);
   set_pointer(easy, CURLOPT_WRITEFUNCTION, &on_download);
   set_pointer(easy, CURLOPT_WRITEDATA, &exchange);
+  set_pointer(easy, CURLOPT_HEADERFUNCTION, &on_head_line);
+  set_pointer(easy, CURLOPT_HEADERDATA, &exchange);
   set_pointer(easy, CURLOPT_OPENSOCKETFUNCTION, &open_socket);
   set_pointer(easy, CURLOPT_OPENSOCKETDATA, &exchange);
   if (request.unix_socket.empty() && request.may_connect) set(easy, CURLOPT_FORBID_REUSE, 1L);

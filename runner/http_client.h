@@ -33,6 +33,9 @@ struct HttpRequest {
   // Sends a body of unknown length, piece by piece: fills at most `size` bytes,
   // returns how many, 0 at the end. Must not block for long. An error ends the request with it.
   std::function<Result<std::size_t>(char* to, std::size_t size)> read_body;
+  // Called when the reply's head is there, before its body, from inside libcurl: it must not
+  // call the client, but may post what does.
+  std::function<void(long status)> on_head;
   // Takes the reply's body piece by piece, if its status is 2xx; HttpReply::body then
   // stays empty. An error ends the request with it.
   std::function<Result<void>(std::string_view piece)> on_body;

@@ -7,6 +7,8 @@
 #include <signal.h>
 #include <sys/signalfd.h>
 
+#include <fstream>
+
 #include "base/event_loop.h"
 #include "queue/spool.h"
 #include "runner/callbacks.h"
@@ -29,6 +31,14 @@ Result<std::unique_ptr<queue::Queue>> open_queue(const DaemonOptions& options) {
   spool.create = !options.check;
   spool.allow_volatile = options.allow_volatile;
   return queue::open_spool(std::move(spool));
+}
+
+// The last word of FORMAT, made with the spool: what bears it on a platform is this spool's.
+Result<std::string> spool_id(const std::string& spool) {
+  std::ifstream in(spool + "/FORMAT");
+  std::string word, id;
+  while (in >> word) id = word;
+  return id.empty() ? Result<std::string>(fail_errno("read", spool + "/FORMAT")) : id;
 }
 
 Result<UniqueFd> stop_signals() {
@@ -104,9 +114,10 @@ Result<std::unique_ptr<Daemon>> Daemon::create(const DaemonOptions& options) {
 }
 
 Result<void> Daemon::make_driver() {
-  const DriverSetting setting{options_.autodriver, options_.default_wall, options_.warm};
+  const DriverSetting setting{options_.autodriver, options_.default_wall, options_.warm,
+                              TRY(spool_id(options_.spool)), options_.docker};
   for (const Driver& driver : drivers())
-    if (options_.driver == driver.name) vmm_ = driver.make(*loop_, *queue_, setting);
+    if (options_.driver == driver.name) vmm_ = TRY(driver.make(*loop_, *queue_, setting));
   DispatchOptions dispatch;
   dispatch.slots = options_.slots;
   dispatch.default_wall = options_.default_wall;

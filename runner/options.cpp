@@ -12,6 +12,7 @@
 #include "base/child.h"
 #include "base/nearest.h"
 #include "runner/config.h"
+#include "runner/vmm/container.h"
 #include "runner/vmm/drivers.h"
 
 namespace milonga::runner {
@@ -166,6 +167,24 @@ Result<void> set_runner(const Given& given, DaemonOptions& o) {
   return {};
 }
 
+Result<DockerSetting> docker_setting(const Given& given) {
+  DockerSetting d;
+  const auto text = [&given](const char* name, std::string& into) {
+    if (given.has(name)) into = given.text(name);
+  };
+  text("docker-socket", d.socket);
+  text("docker-image", d.image);
+  text("docker-network", d.network);
+  if (given.has("docker-cpus")) d.cpus = TRY(given.number("docker-cpus", 0, 0.01, 1024));
+  if (!d.image.empty() && !is_image_name(d.image))
+    return fail(fmt::format("{}: '{}' is no name of a Docker image", given.name_of("docker-image"), d.image));
+  if (d.network == "host" || d.network.starts_with("container:"))
+    return fail(fmt::format("{}: with '{}' jobs would reach what listens on the host alone",
+                            given.name_of("docker-network"), d.network),
+                "name a network of Docker's, such as bridge");
+  return d;
+}
+
 }  // namespace
 
 Result<DaemonOptions> parse_daemon_options(int argc, const char* const* argv) {
@@ -183,6 +202,7 @@ Result<DaemonOptions> parse_daemon_options(int argc, const char* const* argv) {
   if (!given.on_command_line("spool") && from_environment != nullptr) o.spool = from_environment;
   if (o.spool.empty()) return fail(given.name_of("spool") + " names no directory");
   TRY(set_runner(given, o));
+  o.docker = TRY(docker_setting(given));
   o.callbacks = TRY(callback_options(given));
   o.check = given.on_command_line("check");
   o.check_config = given.on_command_line("check-config");

@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "runner/callbacks.h"
+#include "runner/vmm/docker.h"
 
 namespace milonga::runner {
 
@@ -21,6 +22,7 @@ struct DaemonOptions {
   std::chrono::milliseconds grace{10'000};
   std::chrono::seconds default_wall{600};
   std::string autodriver;  // default: beside this program
+  DockerSetting docker;
   bool allow_volatile = false;
   CallbackOptions callbacks;
   bool check = false;

@@ -7,8 +7,12 @@ namespace milonga::runner {
 const std::vector<Driver>& drivers() {
   static const std::vector<Driver> all = {
       {"local", "boxes on this host",
-       [](EventLoop& loop, queue::Queue& queue, const DriverSetting& s) {
+       [](EventLoop& loop, queue::Queue& queue, const DriverSetting& s) -> Result<std::unique_ptr<Vmm>> {
          return make_local_vmm(loop, queue, {s.autodriver, s.default_wall, "local", s.warm});
+       }},
+      {"docker", "containers of a Docker Engine",
+       [](EventLoop& loop, queue::Queue& queue, const DriverSetting& s) {
+         return make_docker_vmm(loop, queue, {s.docker, s.owner, s.autodriver, s.default_wall});
        }},
   };
   return all;

@@ -10,7 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -18,10 +17,9 @@
 #include <thread>
 
 #include "autodriver/options.h"
-#include "autodriver/report.h"
 #include "autodriver/warm_job.h"
 #include "base/child.h"
-#include "base/utf8.h"
+#include "runner/vmm/outcome.h"
 #include "runner/vmm/warm_boxes.h"
 
 namespace milonga::runner {
@@ -32,7 +30,6 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kCancelGrace{5000};  // from SIGTERM, which ends a run in order, to SIGKILL
 constexpr int kLockNumber = 9;              // autodriver's own descriptor of the work directory's lock
-constexpr int kBadUsage = 1;                // autodriver(1), EXIT STATUS
 constexpr milliseconds kWarmIdle{60'000};   // a box that was made ahead waits at most so long for a job
 
 std::string read_file(const std::string& path) {
@@ -159,16 +156,6 @@ Result<void> LocalVmm::copy_files(const queue::Claim& claim) {
   return {};
 }
 
-// The report of a job that autodriver cannot be asked to run: its record is at fault,
-// and no other attempt would go better.
-std::string refusal(const std::string& why) {
-  Outcome outcome;
-  outcome.response.verdict = Verdict::refused;
-  outcome.response.failed_step = Step::request;
-  outcome.error = why;
-  return report_json(outcome);
-}
-
 Result<BoxOptions> LocalVmm::box_of(const queue::Claim& claim) const {
   BoxOptions box = TRY(box_options_from(claim.job.options));
   if (claim.job.image != "default") TRY(set_box_option(box, "image", claim.job.image));
@@ -272,38 +259,13 @@ bool is_full(const std::string& work_dir) {
   return error == ENOSPC || error == EDQUOT;
 }
 
-// What autodriver left: a report of a judged run is an outcome, and so is its word
-// that it was asked for something that does not exist; anything else is our failure.
 Result<RunOutcome> LocalVmm::outcome(LocalVm& vm, int status, const std::string& work_dir) const {
   if (!vm.stopped_because.empty()) return fail(vm.stopped_because);
-  RunOutcome out;
-  out.report_json = read_file(work_dir + "/report.json");
-  const auto said = [&] {
-    std::string text = to_utf8(read_file(work_dir + "/errors"), 400);
-    while (!text.empty() && text.back() == '\n') text.pop_back();
-    std::replace(text.begin(), text.end(), '\n', ';');
-    return text;
-  };
-  const auto what_it_said = [&] {
-    const std::string text = said();
-    return text.empty() ? text : " (it said: " + text + ")";
-  };
-  const auto failed = [&](std::string what) {
-    return Unexpected(Error{std::move(what), {}, is_full(work_dir) ? ENOSPC : 0});
-  };
-  if (!WIFEXITED(status))
-    return failed(fmt::format("autodriver was killed by signal {}{}", WTERMSIG(status), what_it_said()));
-  out.autodriver_status = WEXITSTATUS(status);
-  const auto report = parse_report(out.report_json);
-  if (!report && out.autodriver_status == kBadUsage) {
-    out.report_json = refusal(said());
-    return out;
-  }
-  if (!report)
-    return failed(
-        fmt::format("autodriver ended with {} and left no report{}", out.autodriver_status, what_it_said()));
-  if (report->verdict == Verdict::internal_error) return failed("autodriver failed: " + report->error);
-  if (report->verdict == Verdict::cancelled) return fail("autodriver was stopped by somebody else");
+  const std::string said = said_in_one_line(read_file(work_dir + "/errors"));
+  auto out = WIFEXITED(status) ? outcome_of({read_file(work_dir + "/report.json"), WEXITSTATUS(status), said})
+                               : fail(fmt::format("autodriver was killed by signal {}{}", WTERMSIG(status),
+                                                  said.empty() ? said : " (it said: " + said + ")"));
+  if (!out && is_full(work_dir)) return Unexpected(Error{out.error().what, out.error().hint, ENOSPC});
   return out;
 }
 

@@ -7,7 +7,8 @@
 // loop, with the result, or with an Error whose text starts with "deadline" when
 // the time given has passed (the driver has then stopped the work), or
 // "cancelled" after cancel(). An Error with code ENOSPC or EDQUOT says that a disk of
-// ours is full: the attempt is not counted. No verb blocks the loop for long.
+// ours is full, with EHOSTDOWN that no host of the platform answers: the attempt is
+// not counted. No verb blocks the loop for long.
 //
 // Privilege: none.
 #pragma once

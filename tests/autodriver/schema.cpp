@@ -18,6 +18,7 @@ bool has_type(const json::value& value, std::string_view type) {
   if (type == "number") return value.is_number();
   if (type == "string") return value.is_string();
   if (type == "object") return value.is_object();
+  if (type == "array") return value.is_array();
   return false;
 }
 

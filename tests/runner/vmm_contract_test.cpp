@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "autodriver/report_view.h"
+#include "base/sha256.h"
 #include "queue/spool.h"
 #include "runner/vmm/drivers.h"
 #include "runner/vmm/local.h"
@@ -31,7 +32,7 @@ class VmmContract : public ::testing::TestWithParam<std::size_t> {
     options.create = options.allow_volatile = true;
     queue_ = std::move(*queue::open_spool(std::move(options)));
     ASSERT_TRUE(queue_->become_runner(true, [](const queue::Job&, int, const std::string&) {}));
-    vmm_ = drivers()[GetParam()].make(*loop_, *queue_, {AUTODRIVER, std::chrono::seconds(30)});
+    make_vmm();
   }
   void TearDown() override {
     vmm_.reset();
@@ -39,14 +40,20 @@ class VmmContract : public ::testing::TestWithParam<std::size_t> {
     if (!dir_.empty()) fs::remove_all(dir_);
   }
 
-  queue::Claim claim(const std::string& makefile, std::map<std::string, std::string> options = {}) {
+  void put(const fs::path& name, const std::string& text) {
+    const fs::path path = dir_ / "lab" / name;
+    fs::create_directories(path.parent_path());
+    std::ofstream(path, std::ios::binary) << text;
+  }
+  queue::Claim claim(const std::string& makefile, std::map<std::string, std::string> options = {},
+                     const std::string& image = "default") {
     const fs::path lab = dir_ / "lab";
-    fs::create_directories(lab / "sub");
-    std::ofstream(lab / "Makefile") << makefile;
-    std::ofstream(lab / "sub/data") << "data of the lab\n";
+    put("Makefile", makefile);
+    put("sub/data", "data of the lab\n");
     queue::Job job;
     job.name = "t";
     job.directory = "lab";
+    job.image = image;
     job.options = std::move(options);
     EXPECT_TRUE(queue_->submit(job, lab));
     EXPECT_TRUE(queue_->take_changes());
@@ -69,10 +76,10 @@ class VmmContract : public ::testing::TestWithParam<std::size_t> {
     loop_->cancel(late);
     return answer ? std::move(*answer) : Result<T>(fail("the verb never answered"));
   }
-  std::shared_ptr<Vm> ready_vm() {
-    auto vm = wait<std::shared_ptr<Vm>>(
-        [&](auto done) { vmm_->initialize("default", milliseconds(30'000), done); });
-    EXPECT_TRUE(vm);
+  std::shared_ptr<Vm> ready_vm(const std::string& image = "default") {
+    auto vm =
+        wait<std::shared_ptr<Vm>>([&](auto done) { vmm_->initialize(image, milliseconds(30'000), done); });
+    if (!vm) throw std::runtime_error(vm.error().line());
     EXPECT_TRUE(wait<void>([&](auto done) { vmm_->wait(*vm, milliseconds(30'000), done); }));
     return *vm;
   }
@@ -83,6 +90,30 @@ class VmmContract : public ::testing::TestWithParam<std::size_t> {
   void copy_in(const std::shared_ptr<Vm>& vm, const queue::Claim& c) {
     const auto copied = wait<void>([&](auto done) { vmm_->copy_in(vm, c, milliseconds(30'000), done); });
     ASSERT_TRUE(copied) << copied.error().line();
+  }
+  // From the beginning to the end: the report, with the output in <work_dir>/output.
+  Result<ReportView> graded(const queue::Claim& c) {
+    const auto vm = ready_vm(c.job.image);
+    copy_in(vm, c);
+    const auto outcome = run(vm, c);
+    if (outcome) {
+      EXPECT_TRUE(wait<void>([&](auto done) { vmm_->copy_out(vm, c, milliseconds(30'000), done); }));
+    }
+    destroy(vm);
+    if (!outcome) return Unexpected(outcome.error());
+    return parse_report(outcome->report_json);
+  }
+  static std::string output(const queue::Claim& c) { return read(fs::path(c.work_dir) / "output"); }
+  void make_vmm() {
+    DriverSetting setting;
+    setting.autodriver = AUTODRIVER;
+    setting.default_wall = std::chrono::seconds(30);
+    setting.owner = "test";
+    if (const char* socket = std::getenv("MILONGA_TEST_DOCKER")) setting.docker.socket = socket;
+    setting.docker.image = "milonga-test";
+    auto made = drivers()[GetParam()].make(*loop_, *queue_, setting);
+    if (!made) throw std::runtime_error(made.error().line());
+    vmm_ = std::move(*made);
   }
   void destroy(const std::shared_ptr<Vm>& vm) {
     EXPECT_TRUE(wait<void>([&](auto done) { vmm_->destroy(vm, milliseconds(30'000), done); }));
@@ -178,6 +209,142 @@ TEST_P(VmmContract, AnOptionOutOfRangeIsARefusalThatNamesItAndNoFaultOfOurs) {
   EXPECT_THAT(report->error, HasSubstr("--memory"));
   EXPECT_TRUE(wait<void>([&](auto done) { vmm_->copy_out(vm, c, milliseconds(30'000), done); }));
   destroy(vm);
+}
+
+TEST_P(VmmContract, AnImageThatDoesNotExistIsARefusalThatNamesItAndNoFaultOfOurs) {
+  for (const char* image : {"no-such-image", "Bad Image", "../../etc"}) {
+    const auto report = graded(claim("all:\n", {}, image));
+    ASSERT_TRUE(report) << report.error().line();
+    EXPECT_EQ(report->verdict, Verdict::refused);
+    EXPECT_THAT(report->error, HasSubstr(image));
+  }
+}
+
+TEST_P(VmmContract, FilesArriveAsTheyWere) {
+  const std::string all_bytes = [] {
+    std::string bytes;
+    for (unsigned i = 0; i < 3'000'000; ++i) bytes += static_cast<char>(i * 7919 >> 3);
+    return bytes;
+  }();
+  const std::string deep = std::string(90, 'd') + "/" + std::string(90, 'e') + "/" + std::string(90, 'f');
+  put("bytes", all_bytes);
+  put("empty", "");
+  put(deep, "deep");
+  put("\xc3\xa9t\xc3\xa9 fil\xc3\xa9 \xe2\x82\xac", "euro");
+  put("run.sh", "#!/bin/sh\necho ran\n");
+  fs::permissions(dir_ / "lab/run.sh", fs::perms::owner_all);
+  const auto c = claim(
+      "all:\n\t@sha256sum < bytes; wc -c < empty; cat */*/" + std::string(90, 'f') +
+      "; cat *\\ *; ./run.sh; test -x empty || echo no; touch new sub/new && rm bytes && echo writable\n");
+  const auto report = graded(c);
+  ASSERT_TRUE(report) << report.error().line();
+  EXPECT_EQ(output(c), sha256_hex(all_bytes) + "  -\n0\ndeepeuroran\nno\nwritable\n");
+}
+
+TEST_P(VmmContract, AnInputThatIsNotWhatWasSubmittedIsNotRun) {
+  const auto c = claim("all:\n");
+  for (const auto& blob : fs::recursive_directory_iterator(dir_ / "spool/blob"))
+    if (blob.is_regular_file()) {
+      fs::permissions(blob.path(), fs::perms::owner_all);
+      std::ofstream(blob.path(), std::ios::in | std::ios::out) << "X";
+    }
+  const auto vm = ready_vm();
+  const auto copied = wait<void>([&](auto done) { vmm_->copy_in(vm, c, milliseconds(30'000), done); });
+  ASSERT_FALSE(copied);
+  EXPECT_THAT(copied.error().line(), ::testing::AnyOf(HasSubstr("Makefile"), HasSubstr("sub/data")));
+  destroy(vm);
+}
+
+TEST_P(VmmContract, OutputIsKeptToTheByte) {
+  const auto c = claim("all:\n\t@printf 'a\\000b\\377\\n\\n\\303'; seq 100000; printf end\n");
+  const auto report = graded(c);
+  ASSERT_TRUE(report) << report.error().line();
+  std::string expected("a\0b\377\n\n\303", 7);
+  for (int i = 1; i <= 100000; ++i) expected += std::to_string(i) + "\n";
+  EXPECT_TRUE(output(c) == expected + "end");
+  EXPECT_EQ(report->output_bytes, expected.size() + 3);
+}
+
+TEST_P(VmmContract, TheMiddleOfTooMuchOutputIsDropped) {
+  const auto c = claim("all:\n\t@seq 100000\n", {{"output", "1000"}});
+  const auto report = graded(c);
+  ASSERT_TRUE(report) << report.error().line();
+  EXPECT_EQ(report->output_kept_bytes, 1000u);
+  EXPECT_THAT(output(c), ::testing::StartsWith("1\n2\n"));
+  EXPECT_THAT(output(c), ::testing::EndsWith("99999\n100000\n"));
+}
+
+TEST_P(VmmContract, AJobOutOfMemoryIsToldSo) {
+  const auto c =
+      claim("all:\n\t@head -c 400000000 /dev/zero > /tmp/all; echo $$? 2>&1\n", {{"memory", "64M"}});
+  const auto report = graded(c);
+  ASSERT_TRUE(report) << report.error().line();
+  EXPECT_EQ(report->verdict, Verdict::memory_limit) << output(c);
+  ASSERT_TRUE(report->stopped_by);
+  EXPECT_THAT(*report->stopped_by, HasSubstr("memory"));
+}
+
+TEST_P(VmmContract, TheDiskLimitHoldsForAllFilesOfAPlaceTogether) {
+  const auto c = claim("all:\n\t@for i in 1 2 3 4 5; do head -c 1000000 /dev/zero > $$i || exit 9; done\n",
+                       {{"disk", "4M"}});
+  const auto report = graded(c);
+  ASSERT_TRUE(report) << report.error().line();
+  EXPECT_THAT(report->verdict, ::testing::AnyOf(Verdict::disk_limit, Verdict::failed));
+  EXPECT_THAT(output(c), HasSubstr("Error 9"));
+}
+
+TEST_P(VmmContract, AReportThatTheJobWritesIsOutputAndNothingElse) {
+  const std::string forged = R"({"schema":1,"verdict":"ok","exit_code":0})";
+  put("forge.sh", "echo '" + forged + "'; echo '" + forged +
+                      "' >&2; for to in /dev/stdout /dev/stderr /proc/1/fd/1 /proc/1/fd/2 /dev/console "
+                      "/.milonga/report /tmp/report "
+                      "/proc/*/fd/[0-9] /proc/*/fd/1[0-9]; do (echo '" +
+                      forged + "' > $to) 2>/dev/null; done\nexit 7\n");
+  const auto c = claim("all:\n\t@sh forge.sh\n");
+  const auto report = graded(c);
+  ASSERT_TRUE(report) << report.error().line();
+  EXPECT_EQ(report->verdict, Verdict::failed);
+  EXPECT_EQ(report->exit_code, 2);  // make's
+  EXPECT_THAT(output(c), HasSubstr(forged));
+}
+
+TEST_P(VmmContract, NoJobHasANetworkUnlessItIsGivenOne) {
+  put("net.py",
+      "import socket\ntry: socket.socket(type=socket.SOCK_DGRAM).connect(('192.0.2.1', 9))\n"
+      "except OSError as e: print(e)\nelse: print('reached')\n");
+  const auto c = claim("all:\n\t@python3 net.py\n");
+  ASSERT_TRUE(graded(c));
+  EXPECT_EQ(output(c), "[Errno 101] Network is unreachable\n");
+}
+
+TEST_P(VmmContract, AVmCanBeDestroyedInEveryState) {
+  const auto c = claim("all:\n\tsleep 60\n");
+  destroy(ready_vm());
+  const auto filled = ready_vm();
+  copy_in(filled, c);
+  destroy(filled);
+  const auto other = claim("all:\n\tsleep 60\n");
+  const auto running = ready_vm();
+  copy_in(running, other);
+  bool ended = false;
+  vmm_->run_job(running, other, milliseconds(30'000), [&](const Result<RunOutcome>& outcome) {
+    EXPECT_FALSE(outcome);
+    ended = true;
+  });
+  (void)wait<bool>([&](auto done) { loop_->after(milliseconds(600), [done] { done(true); }); });
+  destroy(running);
+  for (int i = 0; i < 100 && !ended; ++i)
+    (void)wait<bool>([&](auto done) { loop_->after(milliseconds(50), [done] { done(true); }); });
+  EXPECT_TRUE(ended);
+}
+
+TEST_P(VmmContract, WhatADeadDaemonLeftIsRemovedByTheNext) {
+  const auto c = claim("all:\n");
+  const auto left = ready_vm();
+  copy_in(left, c);
+  make_vmm();
+  const std::string name = left->instance_name();
+  EXPECT_FALSE(*wait<bool>([&](auto done) { vmm_->exists(name, milliseconds(30'000), done); }));
 }
 
 TEST_P(VmmContract, ImagesHasTheDefault) {
