@@ -13,7 +13,9 @@
 #include "runner/dispatcher.h"
 #include "runner/http_client.h"
 #include "runner/log.h"
+#include "runner/metrics.h"
 #include "runner/options.h"
+#include "runner/status_server.h"
 #include "runner/vmm/drivers.h"
 #include "runner/vmm/local.h"
 
@@ -78,6 +80,9 @@ class Daemon {
   explicit Daemon(const DaemonOptions& options) : options_(options) {}
   Result<void> make_driver();
   Result<void> make_callbacks();
+  Result<void> make_status();
+  StatusPage page(std::string_view path) const;
+  [[nodiscard]] Gauges gauges() const;
   void on_signal();
 
   const DaemonOptions& options_;
@@ -88,6 +93,7 @@ class Daemon {
   std::unique_ptr<Dispatcher> dispatcher_;
   std::unique_ptr<HttpClient> http_;
   std::unique_ptr<Callbacks> callbacks_;
+  std::unique_ptr<StatusServer> status_;
   Result<void> outcome_;
 };
 
@@ -99,6 +105,7 @@ Result<std::unique_ptr<Daemon>> Daemon::create(const DaemonOptions& options) {
   TRY(recover(*daemon->queue_));
   TRY(daemon->make_driver());
   TRY(daemon->make_callbacks());
+  TRY(daemon->make_status());
   TRY(daemon->loop_->when_readable(daemon->signals_.get(), [&d = *daemon] { d.on_signal(); }));
   return daemon;
 }
@@ -127,6 +134,36 @@ Result<void> Daemon::make_callbacks() {
   TRY(loop_->when_readable(outbox->changes_fd(), [this] { callbacks_->on_news(); }));
   loop_->post([this] { callbacks_->on_news(); });
   return {};
+}
+
+Result<void> Daemon::make_status() {
+  if (options_.metrics_listen.empty()) return {};
+  status_ = TRY(StatusServer::listen(*loop_, options_.metrics_listen, [this](std::string_view path) { return page(path); }));
+  log(Level::info, fmt::format("metrics at {}", status_->address()));
+  return {};
+}
+
+Gauges Daemon::gauges() const {
+  Gauges now;
+  now.slots = options_.slots;
+  now.running = dispatcher_->running();
+  now.waiting = queue_->waiting();
+  now.stopping = dispatcher_->stopping();
+  now.paused = dispatcher_->paused();
+  now.wakeups = loop_->wakeups();
+  if (callbacks_ == nullptr) return now;
+  const CallbackCounts& c = callbacks_->counts();
+  now.callbacks = {{"delivered", c.delivered}, {"failed", c.failed}, {"given_up", c.given_up}};
+  now.callbacks_owed = callbacks_->owed();
+  return now;
+}
+
+StatusPage Daemon::page(std::string_view path) const {
+  if (path == "/metrics")
+    return {200, "text/plain; version=0.0.4; charset=utf-8", metrics_text(dispatcher_->metrics(), gauges())};
+  if (path != "/healthz") return {404, {}, "there are /metrics and /healthz\n"};
+  const char* state = dispatcher_->stopping() ? "stopping" : dispatcher_->paused() ? "waiting for room" : "ok";
+  return {state == std::string_view("ok") ? 200u : 503u, {}, std::string(state) + "\n"};
 }
 
 // A second signal does not wait for anything.

@@ -23,6 +23,7 @@ struct DaemonOptions {
   std::string autodriver;  // default: beside this program
   bool allow_volatile = false;
   CallbackOptions callbacks;
+  std::string metrics_listen;  // StatusServer's `where`; empty: nowhere
   bool check = false;
   std::string config;         // the file that was read; empty: there is none
   bool check_config = false;  // only look whether it is right
