@@ -15,6 +15,7 @@
 #include "runner/log.h"
 #include "runner/metrics.h"
 #include "runner/options.h"
+#include "runner/service_manager.h"
 #include "runner/status_server.h"
 #include "runner/vmm/drivers.h"
 #include "runner/vmm/local.h"
@@ -94,6 +95,7 @@ class Daemon {
   std::unique_ptr<HttpClient> http_;
   std::unique_ptr<Callbacks> callbacks_;
   std::unique_ptr<StatusServer> status_;
+  std::unique_ptr<ServiceManager> manager_;
   Result<void> outcome_;
 };
 
@@ -102,6 +104,7 @@ Result<std::unique_ptr<Daemon>> Daemon::create(const DaemonOptions& options) {
   daemon->queue_ = TRY(open_queue(options));
   daemon->signals_ = TRY(stop_signals());
   daemon->loop_ = TRY(EventLoop::create());
+  daemon->manager_ = std::make_unique<ServiceManager>(*daemon->loop_);
   TRY(recover(*daemon->queue_));
   TRY(daemon->make_driver());
   TRY(daemon->make_callbacks());
@@ -170,6 +173,7 @@ StatusPage Daemon::page(std::string_view path) const {
 void Daemon::on_signal() {
   signalfd_siginfo info{};
   (void)!::read(signals_.get(), &info, sizeof info);
+  manager_->notify("STOPPING=1");
   const auto grace = dispatcher_->stopping() ? std::chrono::milliseconds(0) : options_.grace;
   dispatcher_->stop(grace, [this, grace] {
     if (callbacks_ == nullptr) return loop_->stop();
@@ -180,6 +184,8 @@ void Daemon::on_signal() {
 Result<void> Daemon::run() {
   log(Level::info,
       fmt::format("ready: spool {}, {} slots, driver {}", options_.spool, options_.slots, options_.driver));
+  manager_->notify("READY=1");
+  manager_->begin_watchdog();
   TRY(loop_->run());
   if (outcome_) log(Level::info, "stopped");
   return outcome_;

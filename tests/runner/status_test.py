@@ -3,9 +3,11 @@
 
 usage: status_test.py BIN_DIR
 """
+import contextlib
 import http.client
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -151,6 +153,34 @@ def on_a_socket(place):
     assert os.path.getsize(f"{place.root}/lab/Makefile") > 0
 
 
+def tells_its_service_manager(place):
+    """READY=1 once it takes jobs, signs of life in time, STOPPING=1; none from a daemon that is stuck."""
+    for address in (f"{place.root}/notify", "\0milonga-status-test-" + str(os.getpid())):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.bind(address)
+            manager.settimeout(10)
+            os.environ.update(NOTIFY_SOCKET=address.replace("\0", "@"), WATCHDOG_USEC="200000")
+            place.makefile("all:\n\t@env\n")
+            p = place.daemon()
+            del os.environ["NOTIFY_SOCKET"], os.environ["WATCHDOG_USEC"]
+            assert manager.recv(100) == b"READY=1"
+            began = time.monotonic()
+            assert [manager.recv(100) for _ in range(6)] == [b"WATCHDOG=1"] * 6
+            assert 0.4 < time.monotonic() - began < 1.5, time.monotonic() - began
+            p.send_signal(signal.SIGSTOP)
+            time.sleep(0.2)
+            manager.settimeout(0.5)
+            with contextlib.suppress(TimeoutError):
+                while manager.recv(100) == b"WATCHDOG=1":
+                    assert time.monotonic() - began < 3, "a stopped daemon gives signs of life"
+            p.send_signal(signal.SIGCONT)
+            manager.settimeout(10)
+            p.send_signal(signal.SIGTERM)
+            while (said := manager.recv(100)) == b"WATCHDOG=1":
+                pass
+            assert said == b"STOPPING=1" and p.wait(30) == 0, said
+
+
 with tempfile.TemporaryDirectory(prefix="milonga-status-", dir="/var/tmp") as root:
     scene = Place(root, BIN)
     try:
@@ -160,6 +190,7 @@ with tempfile.TemporaryDirectory(prefix="milonga-status-", dir="/var/tmp") as ro
         idle_is_idle(daemon)
         assert stop(daemon) == 0
         on_a_socket(scene)
+        tells_its_service_manager(scene)
     finally:
         scene.kill_all()
 print("ok")
