@@ -35,6 +35,13 @@ std::int64_t Index::next_due_ms(std::int64_t now_ms) {
   return later_.empty() ? 0 : later_.begin()->first;
 }
 
+std::size_t Index::size() const {
+  std::size_t n = later_.size();
+  for (const auto& lanes : lanes_)
+    for (const auto& [lane, names] : lanes) n += names.size();
+  return n;
+}
+
 void Index::clear() {
   for (auto& lanes : lanes_) lanes.clear();
   later_.clear();

@@ -34,6 +34,8 @@ class Index {
   std::optional<Waiting> take(std::int64_t now_ms);
   // When the earliest job that is not due yet will be; 0 = there is none.
   std::int64_t next_due_ms(std::int64_t now_ms);
+  // Names in it; of jobs that others took meanwhile some may still be there.
+  [[nodiscard]] std::size_t size() const;
   void clear();
 
  private:

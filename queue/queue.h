@@ -134,6 +134,9 @@ class Queue {
   virtual Result<void> retry(const Claim& claim, const std::string& reason, std::chrono::milliseconds delay,
                              Attempt attempt = Attempt::counts) = 0;
 
+  // About how many jobs wait, as far as this runner has seen, at no cost; nothing where that is not known.
+  [[nodiscard]] virtual std::optional<std::uint64_t> waiting() const { return std::nullopt; }
+
   // A descriptor that is readable when claim() may have something new, a cancel
   // mark of one of our claims has come, or a delayed job is due. Then call
   // take_changes(), which empties it and returns the ids of claims to cancel.

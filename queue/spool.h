@@ -74,6 +74,7 @@ class Spool : public Queue {
   Result<void> retry(const Claim& claim, const std::string& reason, std::chrono::milliseconds delay,
                      Attempt attempt) override;
   [[nodiscard]] int changes_fd() const override { return watcher_ ? watcher_->fd() : -1; }
+  [[nodiscard]] std::optional<std::uint64_t> waiting() const override { return index_.size(); }
   Result<std::vector<JobId>> take_changes() override;
   std::vector<std::string> take_notes() override { return std::exchange(notes_, {}); }
   void resign() override;

@@ -55,6 +55,12 @@ struct Dispatcher::Work {
   boost::json::array trace;
 };
 
+// What became of this attempt, in one word.
+std::string Dispatcher::result_of(const Work& work) {
+  constexpr const char* kWords[] = {"", "retried", "waits_for_room", "cancelled", "given_back"};
+  return work.ending == Ending::commit ? verdict_name(work.report.verdict) : kWords[static_cast<std::size_t>(work.ending)];
+}
+
 Dispatcher::Dispatcher(EventLoop& loop, queue::Queue& queue, Vmm& vmm, DispatchOptions options,
                        std::function<void(const Error&)> on_fatal)
     : loop_(loop), queue_(queue), vmm_(vmm), options_(options), on_fatal_(std::move(on_fatal)) {}
@@ -173,7 +179,9 @@ void Dispatcher::on_event(const WorkPtr& work, Stage stage, Event event, const s
   const std::string job = fmt::format("{}:{}", work->claim.job.name, work->claim.job.id);
   const std::string vm = work->vm ? work->vm->instance_name() : std::string("none");
   const int status = event == Event::done ? 0 : -1;
-  work->seconds[stage_name(stage)] = std::chrono::duration<double>(Clock::now() - work->stage_began).count();
+  const double seconds = std::chrono::duration<double>(Clock::now() - work->stage_began).count();
+  work->seconds[stage_name(stage)] = seconds;
+  metrics_.stages[static_cast<std::size_t>(stage)].add(seconds);
   // The texts are Tango's (Autolab's job page shows them).
   switch (stage) {
     case Stage::initialize:
@@ -200,6 +208,7 @@ void Dispatcher::on_event(const WorkPtr& work, Stage stage, Event event, const s
   if (failed && work->interrupted != Event::done) event = work->interrupted;  // the failure is our own doing
   if (work->ending == Ending::commit && event != Event::done && stage != Stage::destroy) {
     if (work->why.empty()) work->why = fmt::format("{}: {}", stage_name(stage), why);
+    if (event == Event::failed || event == Event::no_room) ++metrics_.stage_failures[static_cast<std::size_t>(stage)];
     if (event == Event::failed || event == Event::no_room)
       trace(*work, fmt::format("Job {} failed: {}", job, work->why));
   }
@@ -227,6 +236,8 @@ void Dispatcher::finish(const WorkPtr& work) {
     }
     say(*work, "left for the next daemon");  // whose recovery offers the job again
   }
+  metrics_.attempts.add(static_cast<double>(unix_ms() - work->received_ms) / 1000);
+  ++metrics_.ended[result_of(*work)];
   works_.erase(work->claim.job.id);
   if (stopping_ && works_.empty() && drained_) return loop_.post(std::exchange(drained_, nullptr));
   loop_.post([this] { fill_slots(); });

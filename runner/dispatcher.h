@@ -12,6 +12,7 @@
 #include "base/event_loop.h"
 #include "queue/queue.h"
 #include "runner/lifecycle.h"
+#include "runner/metrics.h"
 #include "runner/vmm/vmm.h"
 
 namespace milonga::runner {
@@ -42,11 +43,15 @@ class Dispatcher {
 
   [[nodiscard]] std::size_t running() const { return works_.size(); }
   [[nodiscard]] bool stopping() const { return stopping_; }
+  // The queue wants for something: nothing is claimed for now.
+  [[nodiscard]] bool paused() const { return paused_; }
+  [[nodiscard]] const JobMetrics& metrics() const { return metrics_; }
 
  private:
   struct Work;
   using WorkPtr = std::shared_ptr<Work>;
 
+  static std::string result_of(const Work& work);
   void fill_slots();
   void on_trouble(const Error& error);
   void enter(const WorkPtr& work, Stage stage);
@@ -66,6 +71,7 @@ class Dispatcher {
   DispatchOptions options_;
   std::function<void(const Error&)> on_fatal_;
   std::map<queue::JobId, WorkPtr> works_;
+  JobMetrics metrics_;
   bool stopping_ = false;
   bool paused_ = false;  // no claims: the queue said that something is wanting
   std::function<void()> drained_;

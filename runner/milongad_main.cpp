@@ -15,7 +15,10 @@
 #include "runner/dispatcher.h"
 #include "runner/http_client.h"
 #include "runner/log.h"
+#include "runner/metrics.h"
 #include "runner/options.h"
+#include "runner/service_manager.h"
+#include "runner/status_server.h"
 #include "runner/vmm/drivers.h"
 #include "runner/vmm/local.h"
 
@@ -88,6 +91,9 @@ class Daemon {
   explicit Daemon(const DaemonOptions& options) : options_(options) {}
   Result<void> make_driver();
   Result<void> make_callbacks();
+  Result<void> make_status();
+  StatusPage page(std::string_view path) const;
+  [[nodiscard]] Gauges gauges() const;
   void on_signal();
 
   const DaemonOptions& options_;
@@ -98,6 +104,8 @@ class Daemon {
   std::unique_ptr<Dispatcher> dispatcher_;
   std::unique_ptr<HttpClient> http_;
   std::unique_ptr<Callbacks> callbacks_;
+  std::unique_ptr<StatusServer> status_;
+  std::unique_ptr<ServiceManager> manager_;
   Result<void> outcome_;
 };
 
@@ -106,9 +114,11 @@ Result<std::unique_ptr<Daemon>> Daemon::create(const DaemonOptions& options) {
   daemon->queue_ = TRY(open_queue(options));
   daemon->signals_ = TRY(stop_signals());
   daemon->loop_ = TRY(EventLoop::create());
+  daemon->manager_ = std::make_unique<ServiceManager>(*daemon->loop_);
   TRY(recover(*daemon->queue_));
   TRY(daemon->make_driver());
   TRY(daemon->make_callbacks());
+  TRY(daemon->make_status());
   TRY(daemon->loop_->when_readable(daemon->signals_.get(), [&d = *daemon] { d.on_signal(); }));
   return daemon;
 }
@@ -140,10 +150,41 @@ Result<void> Daemon::make_callbacks() {
   return {};
 }
 
+Result<void> Daemon::make_status() {
+  if (options_.metrics_listen.empty()) return {};
+  status_ = TRY(StatusServer::listen(*loop_, options_.metrics_listen, [this](std::string_view path) { return page(path); }));
+  log(Level::info, fmt::format("metrics at {}", status_->address()));
+  return {};
+}
+
+Gauges Daemon::gauges() const {
+  Gauges now;
+  now.slots = options_.slots;
+  now.running = dispatcher_->running();
+  now.waiting = queue_->waiting();
+  now.stopping = dispatcher_->stopping();
+  now.paused = dispatcher_->paused();
+  now.wakeups = loop_->wakeups();
+  if (callbacks_ == nullptr) return now;
+  const CallbackCounts& c = callbacks_->counts();
+  now.callbacks = {{"delivered", c.delivered}, {"failed", c.failed}, {"given_up", c.given_up}};
+  now.callbacks_owed = callbacks_->owed();
+  return now;
+}
+
+StatusPage Daemon::page(std::string_view path) const {
+  if (path == "/metrics")
+    return {200, "text/plain; version=0.0.4; charset=utf-8", metrics_text(dispatcher_->metrics(), gauges())};
+  if (path != "/healthz") return {404, {}, "there are /metrics and /healthz\n"};
+  const char* state = dispatcher_->stopping() ? "stopping" : dispatcher_->paused() ? "waiting for room" : "ok";
+  return {state == std::string_view("ok") ? 200u : 503u, {}, std::string(state) + "\n"};
+}
+
 // A second signal does not wait for anything.
 void Daemon::on_signal() {
   signalfd_siginfo info{};
   (void)!::read(signals_.get(), &info, sizeof info);
+  manager_->notify("STOPPING=1");
   const auto grace = dispatcher_->stopping() ? std::chrono::milliseconds(0) : options_.grace;
   dispatcher_->stop(grace, [this, grace] {
     if (callbacks_ == nullptr) return loop_->stop();
@@ -154,6 +195,8 @@ void Daemon::on_signal() {
 Result<void> Daemon::run() {
   log(Level::info,
       fmt::format("ready: spool {}, {} slots, driver {}", options_.spool, options_.slots, options_.driver));
+  manager_->notify("READY=1");
+  manager_->begin_watchdog();
   TRY(loop_->run());
   if (outcome_) log(Level::info, "stopped");
   return outcome_;

@@ -204,6 +204,7 @@ Result<DaemonOptions> parse_daemon_options(int argc, const char* const* argv) {
   TRY(set_runner(given, o));
   o.docker = TRY(docker_setting(given));
   o.callbacks = TRY(callback_options(given));
+  if (given.has("metrics-listen")) o.metrics_listen = given.text("metrics-listen");
   o.check = given.on_command_line("check");
   o.check_config = given.on_command_line("check-config");
   return o;

@@ -25,6 +25,7 @@ struct DaemonOptions {
   DockerSetting docker;
   bool allow_volatile = false;
   CallbackOptions callbacks;
+  std::string metrics_listen;  // StatusServer's `where`; empty: nowhere
   bool check = false;
   std::string config;         // the file that was read; empty: there is none
   bool check_config = false;  // only look whether it is right

@@ -36,6 +36,8 @@ constexpr Setting kSettings[] = {
      "seconds that the receiver of a callback has to answer (default 30)"},
     {"callbacks.expiry", "callback-expiry", number, "S", "86400",
      "seconds after a job's end, its callback is given up (default 86400)"},
+    {"metrics.listen", "metrics-listen", text, "WHERE", "\"\"",
+     "serve /metrics and /healthz there: a socket's path, 127.0.0.1:PORT, [::1]:PORT (default: nowhere)"},
 };
 
 }  // namespace
