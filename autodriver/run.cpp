@@ -314,7 +314,8 @@ RunResult refused(const CommandLine& line, const Error& error, Step step, int ex
 
 // The box first, then its job, if one comes.
 RunResult run_warm(CommandLine& line) {
-  Result<Box> box = make_box(line, line.directory, true);
+  const std::string work_name = std::filesystem::path(line.directory).filename().string();
+  Result<Box> box = make_box(line, work_name, true);
   if (!box) return refused(line, box.error(), Step::request, 3);
   Result<std::optional<WarmJob>> job = receive_warm_job(STDIN_FILENO, box->core.socket(), box->signals.get());
   if (!job) return refused(line, job.error(), Step::request, 3);
@@ -327,7 +328,7 @@ RunResult run_warm(CommandLine& line) {
   (void)(*job)->lock.release();  // held until this process ends
   if (::dup2((*job)->output.get(), STDOUT_FILENO) < 0 || ::dup2((*job)->errors.get(), STDERR_FILENO) < 0)
     bug("dup2 failed");
-  Result<Prepared> prepared = prepare(line, std::move((*job)->directory), line.directory);
+  Result<Prepared> prepared = prepare(line, std::move((*job)->directory), work_name);
   if (!prepared) return refused(line, prepared.error(), Step::input, 1);
   return run_in(std::move(*box), std::move(*prepared), line).to_the_end();
 }

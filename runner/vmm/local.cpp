@@ -164,7 +164,7 @@ Result<BoxOptions> LocalVmm::box_of(const queue::Claim& claim) const {
   return box;
 }
 
-// autodriver's. That of a warm box has nothing of this one job in it.
+// autodriver's. That of a warm box has nothing of this one job in it. No name of a job is taken for an option.
 std::vector<std::string> LocalVmm::command_line(const queue::Claim& claim, const BoxOptions& box,
                                                 bool warm) const {
   std::vector<std::string> argv = autodriver_arguments(box);
@@ -174,7 +174,7 @@ std::vector<std::string> LocalVmm::command_line(const queue::Claim& claim, const
   else
     own.insert(own.end(), {"--lifeline", "--report", claim.work_dir + "/report.json"});
   argv.insert(argv.begin(), own.begin(), own.end());
-  argv.push_back(warm ? claim.job.directory : claim.work_dir + "/input/" + claim.job.directory);
+  argv.push_back(warm ? "./" + claim.job.directory : claim.work_dir + "/input/" + claim.job.directory);
   if (!claim.job.command.empty()) {
     argv.insert(argv.end(), {"--command", "--"});
     argv.insert(argv.end(), claim.job.command.begin(), claim.job.command.end());

@@ -334,6 +334,13 @@ def warm(place):
     (spare,) = spares()
     assert stop(p) == 0
     assert not os.path.exists(f"/proc/{spare}"), "a box outlives its daemon's orderly end"
+    p = place.daemon("--warm", "1", "--slots", "1")
+    place.lab = f"{place.root}/--version"  # a job's name is no option
+    os.mkdir(place.lab)
+    place.makefile("all:\n\t@pwd\n")
+    assert [run() for _ in range(2)] == [False, True]
+    place.lab = f"{place.root}/lab"
+    assert stop(p) == 0
     p = place.daemon("--warm", "0")
     assert [run() for _ in range(2)] == [False, False]
     assert not children_of(p.pid)
