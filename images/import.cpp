@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "images/ahead.h"
 #include "images/blobs.h"
 #include "images/image_format.h"
 #include "images/manifest.h"
@@ -47,11 +48,11 @@ class Import {
     meter_.expect(size);
     FileSource file(from, 0, size, meter_);
     const auto unpacked = TRY(UnpackingSource::open(file, meter_));
-    HashingSource hashed(*unpacked);
-    TRY(apply_layer(hashed, tree, meter_, plan_.devices));
-    TRY(hashed.digest());
-    if (hashed.size() == 0) return fail("it is empty");
-    if (!hashed.ends_in_zeros()) return fail("truncated: it ends without the zeros at a tar's end");
+    TailSource tail(*unpacked);
+    AheadSource ahead(tail);
+    TRY(apply_layer(ahead, tree, meter_, plan_.devices));
+    TRY(ahead.drain());
+    if (!tail.ends_in_zeros()) return fail("truncated: it ends without the zeros at a tar's end");
     return {};
   }
 
@@ -80,7 +81,9 @@ class Import {
     const bool twice = !layer.blob_sha256.empty() && layer.blob_sha256 != layer.diff_sha256;
     const auto unpacked = TRY(UnpackingSource::open(twice ? static_cast<Source&>(packed) : file, meter_));
     HashingSource tar(*unpacked);
-    TRY(apply_layer(tar, tree, meter_, plan_.devices));
+    AheadSource ahead(tar);
+    TRY(apply_layer(ahead, tree, meter_, plan_.devices));
+    TRY(ahead.drain());
     const std::string tar_sha256 = TRY(tar.digest());
     TRY(check("wrong digest of the tar", tar_sha256, layer.diff_sha256));
     return twice ? check("wrong digest", TRY(packed.digest()), layer.blob_sha256) : Result<>();

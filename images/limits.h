@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <mutex>
 
 #include "base/result.h"
 
@@ -31,18 +32,19 @@ struct Progress {
 // Called now and then; an error ends the import (Ctrl-C).
 using OnProgress = std::function<Result<>(const Progress&)>;
 
+// May be used by several threads at once.
 class Meter {
  public:
   Meter(Limits limits, OnProgress on_progress) : limits_(limits), on_progress_(std::move(on_progress)) {}
 
-  void expect(std::uint64_t bytes) { progress_.size += bytes; }
-  Result<> read(std::uint64_t bytes);                           // from the source
-  Result<> unpacked(std::uint64_t bytes);                       // out of a compression
-  Result<> entry();                                             // one more file, directory or link
-  Result<> file(std::uint64_t bytes);                           // before a file of this size is written
-  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }  // of all files so far
+  void expect(std::uint64_t bytes);
+  Result<> read(std::uint64_t bytes);      // from the source
+  Result<> unpacked(std::uint64_t bytes);  // out of a compression
+  Result<> entry();                        // one more file, directory or link
+  Result<> file(std::uint64_t bytes);      // before a file of this size is written
 
  private:
+  std::mutex mutex_;
   Limits limits_;
   OnProgress on_progress_;
   Progress progress_;

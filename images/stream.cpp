@@ -44,7 +44,11 @@ Result<std::string_view> FileSource::next() {
 Result<std::string_view> HashingSource::next() {
   const std::string_view bytes = TRY(from_.next());
   hash_.add(bytes);
-  size_ += bytes.size();
+  return bytes;
+}
+
+Result<std::string_view> TailSource::next() {
+  const std::string_view bytes = TRY(from_.next());
   if (!bytes.empty()) {
     const std::size_t last = bytes.find_last_not_of('\0');
     zeros_ = last == std::string_view::npos ? zeros_ + bytes.size() : bytes.size() - last - 1;

@@ -50,14 +50,23 @@ class HashingSource : public Source {
   Result<std::string_view> next() override;
   // Reads what is left, then: the SHA-256 of all of it (hex). Once.
   Result<std::string> digest();
-  [[nodiscard]] std::uint64_t size() const { return size_; }
+
+ private:
+  Source& from_;
+  Sha256 hash_;
+};
+
+// Looks at the end of what it passes on.
+class TailSource : public Source {
+ public:
+  explicit TailSource(Source& from) : from_(from) {}
+  Result<std::string_view> next() override;
   // Are the last 512 bytes zeros, as at the end of each whole tar?
   [[nodiscard]] bool ends_in_zeros() const { return zeros_ >= 512; }
 
  private:
   Source& from_;
-  Sha256 hash_;
-  std::uint64_t size_ = 0, zeros_ = 0;
+  std::uint64_t zeros_ = 0;
 };
 
 struct ArchiveCloser {

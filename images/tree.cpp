@@ -12,6 +12,7 @@ namespace milonga::images {
 namespace {
 
 constexpr mode_t kFileBits = 0755;
+constexpr std::uint64_t kLargeFile = std::uint64_t{1} << 20;
 constexpr std::string_view kWhiteout = ".wh.";
 constexpr std::string_view kOpaque = ".wh..wh..opq";
 // What aufs kept for itself, and old engines put into layers; no layer means anything by it.
@@ -156,6 +157,9 @@ Result<> Tree::finish(const UniqueFd& file, std::uint64_t size, std::int64_t mti
   if (static_cast<std::uint64_t>(st.st_size) != size &&
       ::ftruncate(file.get(), static_cast<off_t>(size)) != 0)
     return fail_errno("write", "the file");  // it ends in a hole
+  // A head start for the disk, which has to have all of it before the image has a name; a hint, so whether it
+  // works is the same.
+  if (size >= kLargeFile) (void)::sync_file_range(file.get(), 0, 0, SYNC_FILE_RANGE_WRITE);
   const timespec times[2] = {{mtime, 0}, {mtime, 0}};
   if (::futimens(file.get(), times) != 0) return fail_errno("set the time of", "the file");
   FileDigest digest{st.st_ino, {}};
