@@ -167,13 +167,13 @@ Result<std::optional<queue::Status>> follow(queue::Queue& queue, queue::JobId id
     if (!change.valid()) change.reset(watched);
     auto status = TRY(queue.find(id));
     if (!status) return status;
-    seen(*status);
-    const bool running = status->state == queue::State::running;
-    if (output_fd >= 0 && running) TRY(live.look(*status));
-    if (status->state == queue::State::waiting) live.start_over();
     // The result stands some moments before the runner has published it. A runner that died meanwhile is not
     // waited for.
     const bool leaving = status->state == queue::State::done && !status->left && !patience_over;
+    if (!leaving) seen(*status);
+    const bool running = status->state == queue::State::running;
+    if (output_fd >= 0 && running) TRY(live.look(*status));
+    if (status->state == queue::State::waiting) live.start_over();
     if (status->state == queue::State::done && !leaving) {
       if (output_fd >= 0) TRY(live.finish(*status));
       (void)change
