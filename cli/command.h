@@ -85,6 +85,7 @@ Result<int> callbacks_list(const Arguments& arguments);
 Result<int> callbacks_retry(const Arguments& arguments);
 Result<int> doctor(const Arguments& arguments);
 Result<int> image_import(const Arguments& arguments);
+Result<int> image_pull(const Arguments& arguments);
 Result<int> image_list(const Arguments& arguments);
 Result<int> image_inspect(const Arguments& arguments);
 Result<int> image_rm(const Arguments& arguments);

@@ -1,18 +1,12 @@
 // milonga image …: the images of the bare host.
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <signal.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <boost/json.hpp>
 
-#include "base/core/clock.h"
 #include "base/size.h"
 #include "base/terminal.h"
-#include "cli/command.h"
-#include "images/import.h"
+#include "cli/image.h"
 #include "images/record.h"
 
 namespace milonga::cli {
@@ -22,6 +16,17 @@ namespace json = boost::json;
 using images::Store;
 
 constexpr std::size_t kShownDifferences = 20;
+
+std::string when(std::int64_t ms) {
+  const std::time_t seconds = static_cast<std::time_t>(ms / 1000);
+  std::tm broken{};
+  ::localtime_r(&seconds, &broken);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%d %H:%M", &broken);
+  return text;
+}
+
+}  // namespace
 
 std::string store_path(const Arguments& arguments) {
   return arguments.has("store") ? arguments.get("store") : images::kDefaultStore;
@@ -35,132 +40,8 @@ json::object to_json(const images::NamedImage& image) {
   return object;
 }
 
-std::string when(std::int64_t ms) {
-  const std::time_t seconds = static_cast<std::time_t>(ms / 1000);
-  std::tm broken{};
-  ::localtime_r(&seconds, &broken);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%d %H:%M", &broken);
-  return text;
-}
-
 std::string short_id(const std::string& id) {
   return id.empty() ? "-" : id.substr(0, 12);
-}
-
-// Ctrl-C and friends are only noted while an import goes on, so that it ends by its own clean-up.
-class HeldSignals {
- public:
-  HeldSignals() {
-    ::sigemptyset(&held_);
-    for (const int number : {SIGINT, SIGTERM, SIGHUP}) ::sigaddset(&held_, number);
-    ::sigprocmask(SIG_BLOCK, &held_, &before_);
-  }
-  // What has come takes its effect here.
-  ~HeldSignals() { ::sigprocmask(SIG_SETMASK, &before_, nullptr); }
-  HeldSignals(const HeldSignals&) = delete;
-  HeldSignals& operator=(const HeldSignals&) = delete;
-
-  static bool came() {
-    sigset_t pending;
-    ::sigpending(&pending);
-    return ::sigismember(&pending, SIGINT) == 1 || ::sigismember(&pending, SIGTERM) == 1 ||
-           ::sigismember(&pending, SIGHUP) == 1;
-  }
-
- private:
-  sigset_t held_, before_;
-};
-
-// The state of an import: redrawn on a terminal ten times a second, elsewhere a line every ten seconds.
-class Bar {
- public:
-  explicit Bar(std::string what)
-      : what_(std::move(what)),
-        line_(STDERR_FILENO),
-        interval_ns_(is_terminal(STDERR_FILENO) ? 100'000'000 : 10'000'000'000) {}
-
-  Result<> show(const images::Progress& progress) {
-    if (HeldSignals::came()) return fail("interrupted");
-    const std::uint64_t now = now_ns();
-    if (now - shown_ns_ < interval_ns_) return {};
-    shown_ns_ = now;
-    std::string text = fmt::format("importing {}: {}", what_, human_size(progress.read));
-    if (progress.size > 0) {
-      const std::uint64_t percent = std::min<std::uint64_t>(100, progress.read * 100 / progress.size);
-      text = fmt::format("importing {}: [{:<20}] {:3} % of {}, {} entries", what_,
-                         std::string(percent / 5, '#'), percent, human_size(progress.size), progress.entries);
-    }
-    line_.show(text);
-    return {};
-  }
-  void clear() { line_.clear(); }
-
- private:
-  std::string what_;
-  StatusLine line_;
-  std::uint64_t interval_ns_, shown_ns_ = now_ns();
-};
-
-// "--max-size 2G", or as it was.
-Result<> take_limit(const Arguments& arguments, const char* option,
-                    Result<std::uint64_t> (*parse)(std::string_view), std::uint64_t& limit) {
-  if (!arguments.has(option)) return {};
-  const Result<std::uint64_t> value = parse(arguments.get(option));
-  if (!value)
-    return fail(fmt::format("image import: --{}: {}", option, value.error().what), value.error().hint);
-  limit = *value;
-  return {};
-}
-
-Result<images::ImportPlan> plan_of(const Arguments& arguments) {
-  images::ImportPlan plan;
-  plan.path = arguments.words.front();
-  plan.name = arguments.get("name");
-  plan.reference = arguments.get("ref");
-  if (arguments.has("skip-devices")) plan.devices = images::Devices::leave_out;
-  TRY(take_limit(arguments, "max-size", parse_size, plan.limits.bytes));
-  TRY(take_limit(arguments, "max-entries", parse_count, plan.limits.entries));
-  TRY(take_limit(arguments, "max-ratio", parse_count, plan.limits.ratio));
-  if (!plan.name.empty()) TRY(images::check_image_name(plan.name));
-  return plan;
-}
-
-Result<int> tell_imported(const Arguments& arguments, const images::Imported& imported) {
-  const images::ImageRecord& record = imported.record;
-  if (arguments.json()) {
-    json::object object = to_json({imported.name, record, store_path(arguments) + "/" + imported.name});
-    object["was_there"] = imported.published.was_there;
-    object["replaced"] = imported.published.replaced;
-    return print(json::serialize(object) + "\n");
-  }
-  return print(fmt::format("{}: {}, {} entries, {}{}{}\n", imported.name, human_size(record.bytes),
-                           record.entries, short_id(record.id),
-                           imported.published.was_there ? ", the same as was there" : "",
-                           imported.published.replaced ? ", in place of another" : ""));
-}
-
-}  // namespace
-
-Result<int> image_import(const Arguments& arguments) {
-  Result<images::ImportPlan> plan = plan_of(arguments);
-  if (!plan) return complain(plan.error().line(), kUsage);
-  Result<int> done = kOk;
-  {
-    const HeldSignals held;
-    ::umask(022);
-    Bar bar(plan->path);
-    plan->on_progress = [&bar](const images::Progress& progress) { return bar.show(progress); };
-    Store store = TRY(Store::open(store_path(arguments)));
-    const auto imported = images::import_image(store, *plan);
-    bar.clear();
-    if (imported) {
-      done = tell_imported(arguments, *imported);
-    } else {
-      done = complain("cannot import '" + plan->path + "': " + imported.error().line(), kFailed);
-    }
-  }
-  return done;
 }
 
 Result<int> image_list(const Arguments& arguments) {

@@ -47,6 +47,14 @@ constexpr Option kImportOptions[] = {
     {"max-ratio", "N", "bytes unpacked for each byte of it; default: 200, 0: any"},
     {"store", "DIR", "the image store; default: /var/lib/milonga/images"},
 };
+constexpr Option kPullOptions[] = {
+    {"name", "NAME", "what jobs call it; default: the last part of its reference"},
+    {"skip-devices", nullptr, "leave out device nodes, pipes and sockets; else they are refused"},
+    {"max-size", "SIZE", "of all files together; default: 8G"},
+    {"max-entries", "N", "files, directories and links; default: 500000"},
+    {"max-ratio", "N", "bytes unpacked for each byte of it; default: 200, 0: any"},
+    {"store", "DIR", "the image store; default: /var/lib/milonga/images"},
+};
 constexpr Option kStoreOptions[] = {
     {"store", "DIR", "the image store; default: /var/lib/milonga/images"},
 };
@@ -64,6 +72,7 @@ constexpr Command kCommands[] = {
     {"doctor", "", "what this host can enforce, and how to get more", 0, 0, false, {}, doctor},
     {"image import", "FILE|DIR", "make an image: docker save, OCI, a tar, a directory", 1, 1, false,
      kImportOptions, image_import},
+    {"image pull", "REFERENCE", "the same, from a registry (by skopeo)", 1, 1, false, kPullOptions, image_pull},
     {"image list", "", "the images of this host", 0, 0, false, kStoreOptions, image_list},
     {"image inspect", "NAME", "what is known of an image", 1, 1, false, kStoreOptions, image_inspect},
     {"image verify", "[NAME]", "read all of it, and tell what has changed", 0, 1, false, kStoreOptions,

@@ -110,7 +110,7 @@ class Import {
     record_.id = sum.id;
     record_.bytes = sum.bytes;
     record_.entries = sum.entries;
-    record_.source = plan_.path;
+    record_.source = plan_.source.empty() ? plan_.path : plan_.source;
     timespec now{};
     ::clock_gettime(CLOCK_REALTIME, &now);
     record_.imported_ms = std::int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;

@@ -19,6 +19,7 @@ namespace milonga::images {
 
 struct ImportPlan {
   std::string path;       // a file or directory
+  std::string source;     // what its record says instead of the path, if not empty
   std::string name;       // empty: from its reference, else from its file name
   std::string reference;  // which one of an archive that holds several
   Limits limits;

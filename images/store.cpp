@@ -159,6 +159,10 @@ Result<Draft> Store::begin() {
   return Draft(std::move(temporary), std::move(name), std::move(directory));
 }
 
+std::string Store::path_of(const Draft& draft) const {
+  return path_ + "/" + kInner + "/" + kTemporary + "/" + draft.name_;
+}
+
 Result<> Store::set_name(const std::string& name, const std::string& id) {
   const std::string target = std::string(kInner) + "/" + id + std::string(kBehindId);
   const std::string fresh = "." + fresh_name();

@@ -82,6 +82,7 @@ class Store {
   static Result<Store> look(const std::string& path);
 
   Result<Draft> begin();
+  [[nodiscard]] std::string path_of(const Draft& draft) const;
   // The draft's tree, manifest and record become an image of that name.
   Result<Published> publish(Draft& draft, const std::string& name, const ImageRecord& record);
 

@@ -36,7 +36,7 @@ TEST(Usage, EachMistakeIsOneLineThatNamesItAndExits64) {
       {{"list", "--limit", "few"}, "few"},
       {{"doctor", "me"}, "one argument too many: 'me' (usage: milonga doctor)"},
       {{"list", "--spool"}, "spool"},
-      {{"image"}, "import, list"},
+      {{"image"}, "import, pull, list"},
       {{"callbacks"}, "one of: list, retry"},
       {{"callbacks", "retry"}, "name jobs, or give --all"},
       {{"callbacks", "retry", "1", "--all"}, "name jobs, or give --all"},
