@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <stdexcept>
 
 #include "autodriver/report_view.h"
@@ -24,6 +25,11 @@ class VmmContract : public ::testing::TestWithParam<std::size_t> {
  protected:
   void SetUp() override {
     if (::geteuid() != 0) GTEST_SKIP() << "SKIPPED: boxes need root, or the installed setuid core";
+    const std::string driver = drivers()[GetParam()].name;
+    if (driver == "docker" && std::getenv("MILONGA_TEST_DOCKER") == nullptr)
+      GTEST_SKIP() << "SKIPPED: run by tests/docker/engine.py";
+    if (driver == "ssh" && std::getenv("MILONGA_TEST_SSH_HOSTS") == nullptr)
+      GTEST_SKIP() << "SKIPPED: run by tests/docker/hosts.py";
     char pattern[] = "/var/tmp/milonga-vmm-XXXXXX";
     dir_ = ::mkdtemp(pattern);
     loop_ = std::move(*EventLoop::create());
@@ -110,6 +116,12 @@ class VmmContract : public ::testing::TestWithParam<std::size_t> {
     setting.default_wall = std::chrono::seconds(30);
     setting.owner = "test";
     if (const char* socket = std::getenv("MILONGA_TEST_DOCKER")) setting.docker.socket = socket;
+    if (const char* hosts = std::getenv("MILONGA_TEST_SSH_HOSTS")) {
+      std::istringstream all(hosts);
+      for (std::string one; std::getline(all, one, ',');) setting.ssh.hosts.push_back(*parse_ssh_host(one));
+      setting.ssh.identity = std::getenv("MILONGA_TEST_SSH_KEY");
+      setting.ssh.known_hosts = std::getenv("MILONGA_TEST_SSH_KNOWN_HOSTS");
+    }
     setting.docker.image = "milonga-test";
     auto made = drivers()[GetParam()].make(*loop_, *queue_, setting);
     if (!made) throw std::runtime_error(made.error().line());
