@@ -167,6 +167,18 @@ Result<void> set_runner(const Given& given, DaemonOptions& o) {
   return {};
 }
 
+Result<SshSetting> ssh_setting(const Given& given) {
+  SshSetting s;
+  for (const std::string& text : given.list("ssh-host")) {
+    auto host = parse_ssh_host(text);
+    if (!host) return fail(given.name_of("ssh-host") + ": " + host.error().what, host.error().hint);
+    s.hosts.push_back(std::move(*host));
+  }
+  if (given.has("ssh-identity")) s.identity = given.text("ssh-identity");
+  if (given.has("ssh-known-hosts")) s.known_hosts = given.text("ssh-known-hosts");
+  return s;
+}
+
 Result<DockerSetting> docker_setting(const Given& given) {
   DockerSetting d;
   const auto text = [&given](const char* name, std::string& into) {
@@ -203,6 +215,7 @@ Result<DaemonOptions> parse_daemon_options(int argc, const char* const* argv) {
   if (o.spool.empty()) return fail(given.name_of("spool") + " names no directory");
   TRY(set_runner(given, o));
   o.docker = TRY(docker_setting(given));
+  o.ssh = TRY(ssh_setting(given));
   o.callbacks = TRY(callback_options(given));
   if (given.has("metrics-listen")) o.metrics_listen = given.text("metrics-listen");
   o.check = given.on_command_line("check");

@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "runner/callbacks.h"
 #include "runner/vmm/docker.h"
+#include "runner/vmm/ssh.h"
 
 namespace milonga::runner {
 
@@ -23,6 +24,7 @@ struct DaemonOptions {
   std::chrono::seconds default_wall{600};
   std::string autodriver;  // default: beside this program
   DockerSetting docker;
+  SshSetting ssh;
   bool allow_volatile = false;
   CallbackOptions callbacks;
   std::string metrics_listen;  // StatusServer's `where`; empty: nowhere

@@ -14,8 +14,11 @@ import sys
 import tempfile
 import time
 
+import bench_docker
+
 MAKEFILE = "all:\n\t@echo hello\n"
 DRAIN_JOBS_PER_RUN = 2
+RUNS_PER_CONTAINER = 5
 IDLE_SECONDS = 10
 
 
@@ -152,6 +155,7 @@ def main():
         spool = os.path.join(disk.path, "spool")
         samples, idle = latency(binaries, disk, lab, spool, runs)
         box = floor_box(binaries, runs)
+        docker = bench_docker.figures(binaries, disk.path, lab, max(1, runs // RUNS_PER_CONTAINER))
         rate = jobs_per_s(binaries, spool, lab, runs * DRAIN_JOBS_PER_RUN, os.cpu_count())
     median = {name: statistics.median(values) for name, values in samples.items()}
     floor = median["make"] + box + median["flushes"]
@@ -160,7 +164,7 @@ def main():
             "e2e.local_p99_ms": sorted(samples["local"])[int(len(samples["local"]) * 0.99)],
             "e2e.local_command_ms": median["local_end"], "e2e.local_over_floor": median["local"] / floor,
             "e2e.local_jobs_per_s": rate, "e2e.idle_rss_mib": idle["rss_mib"],
-            "e2e.idle_wakeups_per_min": idle["wakeups_per_min"]}
+            "e2e.idle_wakeups_per_min": idle["wakeups_per_min"], **docker}
     flat = {name: round(value, 3) for name, value in flat.items()}
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr)

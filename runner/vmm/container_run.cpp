@@ -9,7 +9,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kKillDeadline{10'000};
+constexpr milliseconds kKillDeadline{3'000};
 constexpr milliseconds kCallsOutlast{2'000};  // our own timer comes first: it says more
 constexpr std::size_t kMostErrors = 1 << 20;  // bytes of autodriver's standard error: the report is some KiB
 

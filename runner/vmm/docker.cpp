@@ -21,7 +21,8 @@ namespace fs = std::filesystem;
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
-constexpr milliseconds kFirstDeadline{30'000};  // of the questions to an Engine before there is a job
+constexpr milliseconds kPrepareDeadline{20'000};  // of one Engine, so that there is time for another
+constexpr milliseconds kFirstDeadline{30'000};    // of the questions to an Engine before there is a job
 
 // Names that nobody else has, and that say nothing of job or student.
 std::string opaque_id() {
@@ -186,28 +187,30 @@ void DockerVmm::search(const SearchPtr& search) {
 }
 
 void DockerVmm::try_engine(const SearchPtr& search, Engine* engine) {
-  engine->prepare(left_until(search->until),
-                  [this, alive = alive_, search, engine](const Result<void>& ready) {
-                    if (!*alive) return;
-                    if (!ready) {
-                      search->why = ready.error().line();
-                      return this->search(search);
-                    }
-                    engine->api().find_image(search->vm->image, left_until(search->until),
-                                             [this, alive, search, engine](Result<void> found) {
-                                               if (!*alive) return;
-                                               if (found) {
-                                                 search->vm->engine = engine;
-                                                 return search->done(std::shared_ptr<Vm>(search->vm));
-                                               }
-                                               if (found.error().code == ENOENT)
-                                                 search->image_missing = true;
-                                               else
-                                                 engine->doubt();
-                                               search->why = found.error().line();
-                                               this->search(search);
-                                             });
-                  });
+  engine->prepare(std::min(left_until(search->until), kPrepareDeadline), [this, alive = alive_, search,
+                                                                          engine](const Result<void>& ready) {
+    if (!*alive) return;
+    if (!ready) {
+      search->why = ready.error().line();
+      return this->search(search);
+    }
+    engine->api().find_image(
+        search->vm->image, left_until(search->until), [this, alive, search, engine](Result<void> found) {
+          if (!*alive) return;
+          if (found) {
+            search->vm->engine = engine;
+            if (engines_.size() > 1)
+              log(Level::info, fmt::format("{} is on {}", search->vm->name, engine->name()));
+            return search->done(std::shared_ptr<Vm>(search->vm));
+          }
+          if (found.error().code == ENOENT)
+            search->image_missing = true;
+          else
+            engine->doubt();
+          search->why = found.error().line();
+          this->search(search);
+        });
+  });
 }
 
 ContainerPlan DockerVmm::plan(const DockerVm& vm) const {

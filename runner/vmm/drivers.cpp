@@ -14,6 +14,10 @@ const std::vector<Driver>& drivers() {
        [](EventLoop& loop, queue::Queue& queue, const DriverSetting& s) {
          return make_docker_vmm(loop, queue, {s.docker, s.owner, s.autodriver, s.default_wall});
        }},
+      {"ssh", "containers of Docker Engines on other hosts",
+       [](EventLoop& loop, queue::Queue& queue, const DriverSetting& s) {
+         return make_ssh_vmm(loop, queue, {s.docker, s.owner, s.autodriver, s.default_wall}, s.ssh);
+       }},
   };
   return all;
 }

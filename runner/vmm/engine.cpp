@@ -90,8 +90,9 @@ void Engine::remove_leftovers(Deadline deadline) {
 }
 
 void Engine::answer(Result<void> result) {
-  const bool was_down = is_down();
+  const bool was_down = failures_ > 0;
   ready_ = result.has_value();
+  doubted_ = false;
   failures_ = ready_ ? 0 : failures_ + 1;
   if (!ready_ && !was_down)
     log(Level::warning, fmt::format("{} cannot be used: {}", setting_.name, result.error().line()));
@@ -112,6 +113,7 @@ void Engine::ask_later() {
 
 void Engine::doubt() {
   ready_ = false;
+  doubted_ = true;
   if (waiting_.empty() && again_ == 0) ask_later();
 }
 

@@ -47,12 +47,13 @@ class Engine {
   // use, and by itself after a while, then after ever longer whiles, until it answers.
   void doubt();
   // Not to be asked for a new job before it has answered again.
-  [[nodiscard]] bool is_down() const { return failures_ > 0; }
+  [[nodiscard]] bool is_down() const { return failures_ > 0 || doubted_; }
 
  protected:
   // What must be there before the socket is; at once by default.
   virtual void open(Deadline deadline, Done<void> done);
   EventLoop& loop() { return loop_; }
+  [[nodiscard]] const EngineSetting& setting() const { return setting_; }
 
  private:
   void ask(Deadline deadline);
@@ -66,7 +67,7 @@ class Engine {
   EngineSetting setting_;
   const std::set<std::string>& living_;
   EngineFacts facts_;
-  bool ready_ = false;
+  bool ready_ = false, doubted_ = false;
   int failures_ = 0;  // in a row
   EventLoop::TimerId again_ = 0;
   std::vector<Done<void>> waiting_;  // for the asking under way

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A Docker Engine for a test: on a socket of its own, with the test image, leaving the machine's network alone.
 
-usage: engine.py COMMAND...   runs it beside such an Engine: MILONGA_TEST_DOCKER is the socket's path
+usage: engine.py COMMAND...   runs it beside such an Engine: MILONGA_TEST_DOCKER is the socket's path, _PID its process
 """
 import contextlib
 import os
@@ -28,7 +28,7 @@ class Engine:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         until = time.monotonic() + 60
         while self.docker("version", check=False)[0] != 0:
-            assert self.daemon.poll() is None and time.monotonic() < until, self.log()[-2000:]
+            assert self.daemon.poll() is None and time.monotonic() < until, "\n".join([l for l in self.log().split("\n") if "level=info" not in l][-20:])
             time.sleep(0.05)
 
     def log(self):
@@ -40,10 +40,18 @@ class Engine:
         self.daemon.kill()
         self.daemon.wait()
         self.daemon = None
+        self.forget_pid()
+
+    def forget_pid(self):
+        """Of a dockerd that was killed, and its containerd with it. The numbers may be other processes' by now, or of ones that
+        nobody has reaped, and the next dockerd would not start, or wait for a containerd that there is not."""
+        for path in (f"{self.root}/pid", f"{self.root}/exec/containerd/containerd.pid"):
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(path)
 
     def stop(self):
         if self.daemon is None:  # only a dockerd ends what a killed one has left
-            os.path.exists(f"{self.root}/pid") and os.remove(f"{self.root}/pid")
+            self.forget_pid()
             self.start()
         self.daemon.terminate()
         self.daemon.wait(timeout=60)
@@ -79,4 +87,4 @@ if __name__ == "__main__":
         print("SKIPPED: needs root, to start a Docker Engine of its own")
         sys.exit(77)
     with tempfile.TemporaryDirectory(prefix="mlgd-", dir="/var/tmp") as base, engine(base) as started:
-        sys.exit(subprocess.run(sys.argv[1:], env={**os.environ, "MILONGA_TEST_DOCKER": started.path}, check=False).returncode)
+        sys.exit(subprocess.run(sys.argv[1:], env={**os.environ, "MILONGA_TEST_DOCKER": started.path, "MILONGA_TEST_DOCKER_PID": str(started.daemon.pid)}, check=False).returncode)

@@ -1,10 +1,12 @@
 // What every driver must do, with real jobs. Instantiated from the drivers' own list.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <stdexcept>
 
 #include "autodriver/report_view.h"
@@ -24,6 +26,11 @@ class VmmContract : public ::testing::TestWithParam<std::size_t> {
  protected:
   void SetUp() override {
     if (::geteuid() != 0) GTEST_SKIP() << "SKIPPED: boxes need root, or the installed setuid core";
+    const std::string driver = drivers()[GetParam()].name;
+    if (driver == "docker" && std::getenv("MILONGA_TEST_DOCKER") == nullptr)
+      GTEST_SKIP() << "SKIPPED: run by tests/docker/engine.py";
+    if (driver == "ssh" && std::getenv("MILONGA_TEST_SSH_HOSTS") == nullptr)
+      GTEST_SKIP() << "SKIPPED: run by tests/docker/hosts.py";
     char pattern[] = "/var/tmp/milonga-vmm-XXXXXX";
     dir_ = ::mkdtemp(pattern);
     loop_ = std::move(*EventLoop::create());
@@ -110,6 +117,12 @@ class VmmContract : public ::testing::TestWithParam<std::size_t> {
     setting.default_wall = std::chrono::seconds(30);
     setting.owner = "test";
     if (const char* socket = std::getenv("MILONGA_TEST_DOCKER")) setting.docker.socket = socket;
+    if (const char* hosts = std::getenv("MILONGA_TEST_SSH_HOSTS")) {
+      std::istringstream all(hosts);
+      for (std::string one; std::getline(all, one, ',');) setting.ssh.hosts.push_back(*parse_ssh_host(one));
+      setting.ssh.identity = std::getenv("MILONGA_TEST_SSH_KEY");
+      setting.ssh.known_hosts = std::getenv("MILONGA_TEST_SSH_KNOWN_HOSTS");
+    }
     setting.docker.image = "milonga-test";
     auto made = drivers()[GetParam()].make(*loop_, *queue_, setting);
     if (!made) throw std::runtime_error(made.error().line());
@@ -352,6 +365,44 @@ TEST_P(VmmContract, ImagesHasTheDefault) {
               ::testing::Contains("default"));
 }
 
+// What a platform alone can do: here to stop answering.
+class DockerContract : public VmmContract {
+ protected:
+  void stop_engine() { ASSERT_EQ(::kill(pid(), SIGSTOP), 0); }
+  void TearDown() override {
+    if (std::getenv("MILONGA_TEST_DOCKER_PID") != nullptr) (void)::kill(pid(), SIGCONT);
+    VmmContract::TearDown();
+  }
+  static pid_t pid() { return std::stoi(std::getenv("MILONGA_TEST_DOCKER_PID")); }
+};
+
+TEST_P(DockerContract, AnEngineThatHangsCostsNoVerbMoreThanItsDeadline) {
+  const auto c = claim("all:\n\t@sleep 60\n");
+  const auto vm = ready_vm();
+  copy_in(vm, c);
+  loop_->after(milliseconds(1'000), [this] { stop_engine(); });
+  const auto began = std::chrono::steady_clock::now();
+  const auto outcome = run(vm, c, milliseconds(1'500));
+  ASSERT_FALSE(outcome);
+  EXPECT_THAT(outcome.error().line(), ::testing::StartsWith("deadline"));
+  const auto other =
+      wait<std::shared_ptr<Vm>>([&](auto done) { vmm_->initialize("default", milliseconds(500), done); });
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().code, EHOSTDOWN);
+  const auto destroyed = wait<void>([&](auto done) { vmm_->destroy(vm, milliseconds(500), done); });
+  EXPECT_FALSE(destroyed);
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(8));
+  ASSERT_EQ(::kill(pid(), SIGCONT), 0);
+  // What could not be removed is removed when the Engine answers again.
+  const std::string name = vm->instance_name();
+  bool there = true;
+  for (int i = 0; i < 100 && there; ++i) {
+    (void)wait<bool>([&](auto done) { loop_->after(milliseconds(100), [done] { done(true); }); });
+    there = *wait<bool>([&](auto done) { vmm_->exists(name, milliseconds(30'000), done); });
+  }
+  EXPECT_FALSE(there);
+}
+
 std::vector<std::size_t> all_drivers() {
   std::vector<std::size_t> all;
   for (std::size_t i = 0; i < drivers().size(); ++i) all.push_back(i);
@@ -360,6 +411,7 @@ std::vector<std::size_t> all_drivers() {
 static std::string driver_name(const ::testing::TestParamInfo<std::size_t>& tested) {
   return drivers()[tested.param].name;
 }
+INSTANTIATE_TEST_SUITE_P(Drivers, DockerContract, ::testing::Values(1u), driver_name);
 INSTANTIATE_TEST_SUITE_P(Drivers, VmmContract, ::testing::ValuesIn(all_drivers()), driver_name);
 
 }  // namespace
