@@ -125,7 +125,7 @@ Result<std::unique_ptr<Daemon>> Daemon::create(const DaemonOptions& options) {
 
 Result<void> Daemon::make_driver() {
   const DriverSetting setting{options_.autodriver, options_.default_wall, options_.warm,
-                              TRY(spool_id(options_.spool)), options_.docker};
+                              TRY(spool_id(options_.spool)), options_.docker, options_.exec};
   for (const Driver& driver : drivers())
     if (options_.driver == driver.name) vmm_ = TRY(driver.make(*loop_, *queue_, setting));
   DispatchOptions dispatch;

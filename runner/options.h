@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "runner/callbacks.h"
+#include "runner/vmm/exec.h"
 #include "runner/vmm/docker.h"
 
 namespace milonga::runner {
@@ -23,6 +24,7 @@ struct DaemonOptions {
   std::chrono::seconds default_wall{600};
   std::string autodriver;  // default: beside this program
   DockerSetting docker;
+  ExecSetting exec;
   bool allow_volatile = false;
   CallbackOptions callbacks;
   std::string metrics_listen;  // StatusServer's `where`; empty: nowhere

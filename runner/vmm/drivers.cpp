@@ -14,6 +14,10 @@ const std::vector<Driver>& drivers() {
        [](EventLoop& loop, queue::Queue& queue, const DriverSetting& s) {
          return make_docker_vmm(loop, queue, {s.docker, s.owner, s.autodriver, s.default_wall});
        }},
+      {"exec", "any platform: a program for each verb",
+       [](EventLoop& loop, queue::Queue& queue, const DriverSetting& s) {
+         return make_exec_vmm(loop, queue, {s.exec, s.owner, s.default_wall});
+       }},
   };
   return all;
 }

@@ -10,6 +10,7 @@
 #include "base/event_loop.h"
 #include "queue/queue.h"
 #include "runner/vmm/docker.h"
+#include "runner/vmm/exec.h"
 #include "runner/vmm/vmm.h"
 
 namespace milonga::runner {
@@ -20,6 +21,7 @@ struct DriverSetting {
   std::size_t warm = 0;  // boxes made ahead; for drivers that can
   std::string owner;  // the spool's own id: what on a platform bears it is ours
   DockerSetting docker;
+  ExecSetting exec;
 };
 
 struct Driver {
