@@ -59,9 +59,14 @@ Result<Child> Child::spawn(const ChildPlan& plan) {
   std::vector<char*> argv;
   for (const std::string& argument : plan.argv) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
+  std::vector<char*> environment;
+  if (plan.environment) {
+    for (const std::string& variable : *plan.environment) environment.push_back(const_cast<char*>(variable.c_str()));
+    environment.push_back(nullptr);
+  }
   Child child;
   const int error = ::posix_spawn(&child.pid_, plan.argv[0].c_str(), &actions.actions, &attributes.attributes,
-                                  argv.data(), environ);
+                                  argv.data(), plan.environment ? environment.data() : environ);
   if (error != 0) return fail_errno("start", plan.argv[0], {}, error);
   // The pid is ours until we reap it, so this cannot name a stranger.
   child.pidfd_.reset(static_cast<int>(::syscall(SYS_pidfd_open, child.pid_, 0)));

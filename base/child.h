@@ -5,6 +5,7 @@
 // Privilege: none.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +18,7 @@ namespace milonga {
 struct ChildPlan {
   std::vector<std::string> argv;                 // argv[0] is looked for as a path, not in PATH
   std::vector<std::pair<int, int>> descriptors;  // ours -> the child's number; all others are closed on exec
+  std::optional<std::vector<std::string>> environment = std::nullopt;  // "NAME=value"; nothing: our own
 };
 
 class Child {

@@ -8,7 +8,7 @@ set(source ${CPACK_MILONGA_SOURCE}/packaging/debian)
 file(MAKE_DIRECTORY ${root}/etc/milonga ${root}/lib/systemd)
 file(RENAME ${doc}/milonga.toml ${root}/etc/milonga/milonga.toml)
 file(RENAME ${root}/usr/lib/systemd/system ${root}/lib/systemd/system)
-file(REMOVE_RECURSE ${root}/usr/lib)
+file(REMOVE_RECURSE ${root}/usr/lib/systemd)
 
 file(CHMOD ${root}/usr/libexec/milonga/autodriver-core
   PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)

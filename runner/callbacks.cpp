@@ -98,9 +98,8 @@ bool is_receivers_fault(const Result<HttpReply>& reply) {
 
 }  // namespace
 
-Callbacks::Callbacks(EventLoop& loop, queue::Queue& queue, queue::Outbox& outbox, HttpClient& client,
-                     CallbackOptions options)
-    : loop_(loop), queue_(queue), outbox_(outbox), client_(client), options_(std::move(options)) {}
+Callbacks::Callbacks(EventLoop& loop, queue::Queue& queue, queue::Outbox& outbox, CallbackOptions options)
+    : loop_(loop), queue_(queue), outbox_(outbox), options_(std::move(options)) {}
 
 Callbacks::~Callbacks() {
   loop_.cancel(timer_);
@@ -208,6 +207,7 @@ void Callbacks::send(queue::JobId id, Receiver& receiver) {
 Result<void> Callbacks::post(queue::JobId id, Known& known) {
   const auto status = TRY(queue_.find(id));
   if (!status || !status->result) return fail("the job's result is not there any more");
+  if (client_ == nullptr) client_ = TRY(HttpClient::create(loop_));
   const std::string boundary = new_boundary();
   HttpRequest request;
   request.method = "POST";
@@ -224,7 +224,7 @@ Result<void> Callbacks::post(queue::JobId id, Known& known) {
     return may;
   };
   known.request =
-      client_.send(std::move(request), [this, id](const Result<HttpReply>& reply) { on_answer(id, reply); });
+      client_->send(std::move(request), [this, id](const Result<HttpReply>& reply) { on_answer(id, reply); });
   return {};
 }
 
@@ -306,7 +306,7 @@ void Callbacks::stop(milliseconds grace, std::function<void()> drained) {
     std::vector<HttpClient::Id> requests;
     for (const auto& [id, known] : known_)
       if (known.request != 0) requests.push_back(known.request);
-    for (const HttpClient::Id request : requests) client_.cancel(request);
+    for (const HttpClient::Id request : requests) client_->cancel(request);
   });
 }
 

@@ -14,6 +14,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <utility>
@@ -45,9 +46,8 @@ struct CallbackCounts {
 
 class Callbacks {
  public:
-  // All references must outlive it.
-  Callbacks(EventLoop& loop, queue::Queue& queue, queue::Outbox& outbox, HttpClient& client,
-            CallbackOptions options);
+  // All references must outlive it. libcurl is set up with the first request: until then it costs no memory.
+  Callbacks(EventLoop& loop, queue::Queue& queue, queue::Outbox& outbox, CallbackOptions options);
   ~Callbacks();
   Callbacks(const Callbacks&) = delete;
   Callbacks& operator=(const Callbacks&) = delete;
@@ -92,7 +92,7 @@ class Callbacks {
   EventLoop& loop_;
   queue::Queue& queue_;
   queue::Outbox& outbox_;
-  HttpClient& client_;
+  std::unique_ptr<HttpClient> client_;
   CallbackOptions options_;
   CallbackCounts counts_;
   std::map<queue::JobId, Known> known_;        // owed; not those that were given up

@@ -13,7 +13,6 @@
 #include "queue/spool.h"
 #include "runner/callbacks.h"
 #include "runner/dispatcher.h"
-#include "runner/http_client.h"
 #include "runner/log.h"
 #include "runner/metrics.h"
 #include "runner/options.h"
@@ -102,7 +101,6 @@ class Daemon {
   std::unique_ptr<queue::Queue> queue_;
   std::unique_ptr<Vmm> vmm_;
   std::unique_ptr<Dispatcher> dispatcher_;
-  std::unique_ptr<HttpClient> http_;
   std::unique_ptr<Callbacks> callbacks_;
   std::unique_ptr<StatusServer> status_;
   std::unique_ptr<ServiceManager> manager_;
@@ -125,7 +123,7 @@ Result<std::unique_ptr<Daemon>> Daemon::create(const DaemonOptions& options) {
 
 Result<void> Daemon::make_driver() {
   const DriverSetting setting{options_.autodriver, options_.default_wall, options_.warm,
-                              TRY(spool_id(options_.spool)), options_.docker, options_.ssh};
+                              TRY(spool_id(options_.spool)), options_.docker, options_.ssh, options_.exec};
   for (const Driver& driver : drivers())
     if (options_.driver == driver.name) vmm_ = TRY(driver.make(*loop_, *queue_, setting));
   DispatchOptions dispatch;
@@ -143,8 +141,7 @@ Result<void> Daemon::make_driver() {
 Result<void> Daemon::make_callbacks() {
   queue::Outbox* outbox = queue_->outbox();
   if (outbox == nullptr) return {};
-  http_ = TRY(HttpClient::create(*loop_));
-  callbacks_ = std::make_unique<Callbacks>(*loop_, *queue_, *outbox, *http_, options_.callbacks);
+  callbacks_ = std::make_unique<Callbacks>(*loop_, *queue_, *outbox, options_.callbacks);
   TRY(loop_->when_readable(outbox->changes_fd(), [this] { callbacks_->on_news(); }));
   loop_->post([this] { callbacks_->on_news(); });
   return {};

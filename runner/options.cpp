@@ -179,6 +179,19 @@ Result<SshSetting> ssh_setting(const Given& given) {
   return s;
 }
 
+Result<ExecSetting> exec_setting(const Given& given) {
+  ExecSetting e;
+  if (given.has("exec-directory")) e.directory = std::filesystem::absolute(given.text("exec-directory")).string();
+  e.environment = given.list("exec-environment");
+  for (const std::string& variable : e.environment) {
+    const std::string name = variable.substr(0, variable.find('='));
+    if (name.empty() || name == variable || name.starts_with("MILONGA_") || variable.find('\n') != std::string::npos)
+      return fail(fmt::format("{}: '{}' is no variable for a driver", given.name_of("exec-environment"), variable),
+                  "NAME=VALUE, in one line, and no name that begins with MILONGA_");
+  }
+  return e;
+}
+
 Result<DockerSetting> docker_setting(const Given& given) {
   DockerSetting d;
   const auto text = [&given](const char* name, std::string& into) {
@@ -216,6 +229,7 @@ Result<DaemonOptions> parse_daemon_options(int argc, const char* const* argv) {
   TRY(set_runner(given, o));
   o.docker = TRY(docker_setting(given));
   o.ssh = TRY(ssh_setting(given));
+  o.exec = TRY(exec_setting(given));
   o.callbacks = TRY(callback_options(given));
   if (given.has("metrics-listen")) o.metrics_listen = given.text("metrics-listen");
   o.check = given.on_command_line("check");

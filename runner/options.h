@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "runner/callbacks.h"
+#include "runner/vmm/exec.h"
 #include "runner/vmm/docker.h"
 #include "runner/vmm/ssh.h"
 
@@ -25,6 +26,7 @@ struct DaemonOptions {
   std::string autodriver;  // default: beside this program
   DockerSetting docker;
   SshSetting ssh;
+  ExecSetting exec;
   bool allow_volatile = false;
   CallbackOptions callbacks;
   std::string metrics_listen;  // StatusServer's `where`; empty: nowhere

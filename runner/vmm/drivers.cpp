@@ -18,6 +18,10 @@ const std::vector<Driver>& drivers() {
        [](EventLoop& loop, queue::Queue& queue, const DriverSetting& s) {
          return make_ssh_vmm(loop, queue, {s.docker, s.owner, s.autodriver, s.default_wall}, s.ssh);
        }},
+      {"exec", "any platform: a program for each verb",
+       [](EventLoop& loop, queue::Queue& queue, const DriverSetting& s) {
+         return make_exec_vmm(loop, queue, {s.exec, s.owner, s.default_wall});
+       }},
   };
   return all;
 }

@@ -10,6 +10,7 @@
 #include "base/event_loop.h"
 #include "queue/queue.h"
 #include "runner/vmm/docker.h"
+#include "runner/vmm/exec.h"
 #include "runner/vmm/ssh.h"
 #include "runner/vmm/vmm.h"
 
@@ -22,6 +23,7 @@ struct DriverSetting {
   std::string owner;  // the spool's own id: what on a platform bears it is ours
   DockerSetting docker;
   SshSetting ssh;
+  ExecSetting exec;
 };
 
 struct Driver {

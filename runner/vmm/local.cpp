@@ -2,11 +2,9 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/openat2.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +17,7 @@
 #include "autodriver/options.h"
 #include "autodriver/warm_job.h"
 #include "base/child.h"
+#include "runner/vmm/job_files.h"
 #include "runner/vmm/outcome.h"
 #include "runner/vmm/warm_boxes.h"
 
@@ -70,7 +69,7 @@ class LocalVmm : public Vmm {
     loop_.post([done = std::move(done)] { done({}); });  // a box is made when it is needed
   }
   void copy_in(std::shared_ptr<Vm> vm, const queue::Claim& claim, Deadline, Done<void> done) override {
-    auto copied = std::make_shared<Result<void>>(copy_files(claim));
+    auto copied = std::make_shared<Result<void>>(write_job_files(queue_, claim));
     loop_.post([vm, copied, done = std::move(done)] { done(std::move(*copied)); });
   }
   void run_job(std::shared_ptr<Vm> vm, const queue::Claim& claim, Deadline deadline,
@@ -117,7 +116,6 @@ class LocalVmm : public Vmm {
   }
 
  private:
-  Result<void> copy_files(const queue::Claim& claim);
   Result<BoxOptions> box_of(const queue::Claim& claim) const;
   std::vector<std::string> command_line(const queue::Claim& claim, const BoxOptions& box, bool warm) const;
   Result<void> start(LocalVm& vm, const queue::Claim& claim, const BoxOptions& box);
@@ -132,29 +130,6 @@ class LocalVmm : public Vmm {
   std::map<std::string, std::string> outputs_;  // instance name -> file
   WarmBoxes warm_;
 };
-
-// Every file below <work_dir>/input/<directory>, which is new and ours; no name of a job leads out of it.
-Result<void> LocalVmm::copy_files(const queue::Claim& claim) {
-  const fs::path top = fs::path(claim.work_dir) / "input" / claim.job.directory;
-  std::error_code error;
-  fs::create_directories(top, error);
-  UniqueFd root(::open(top.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!root.valid()) return fail_errno("create", top.string());
-  for (const queue::InputFile& file : claim.job.files) {
-    for (std::size_t slash = file.path.find('/'); slash != std::string::npos;
-         slash = file.path.find('/', slash + 1))
-      if (::mkdirat(root.get(), file.path.substr(0, slash).c_str(), 0755) != 0 && errno != EEXIST)
-        return fail_errno("create a folder for", file.path);
-    open_how how{};
-    how.flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
-    how.mode = file.mode & 0777;
-    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-    UniqueFd out(static_cast<int>(::syscall(SYS_openat2, root.get(), file.path.c_str(), &how, sizeof how)));
-    if (!out.valid()) return fail_errno("copy in", file.path);
-    TRY(queue_.copy_input(file, out.get()));
-  }
-  return {};
-}
 
 Result<BoxOptions> LocalVmm::box_of(const queue::Claim& claim) const {
   BoxOptions box = TRY(box_options_from(claim.job.options));

@@ -124,6 +124,11 @@ class VmmContract : public ::testing::TestWithParam<std::size_t> {
       setting.ssh.known_hosts = std::getenv("MILONGA_TEST_SSH_KNOWN_HOSTS");
     }
     setting.docker.image = "milonga-test";
+    if (const char* directory = std::getenv("MILONGA_TEST_EXEC")) {
+      setting.exec.directory = directory;
+      for (const char* name : {"SSH_HOST", "SSH_CONFIG", "SSH_DIRECTORY", "SSH_AUTODRIVER"})
+        if (const char* value = std::getenv(name)) setting.exec.environment.push_back(std::string(name) + "=" + value);
+    }
     auto made = drivers()[GetParam()].make(*loop_, *queue_, setting);
     if (!made) throw std::runtime_error(made.error().line());
     vmm_ = std::move(*made);
