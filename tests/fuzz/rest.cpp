@@ -65,7 +65,12 @@ void check_keys(std::string_view text) {
   while (!text.empty()) {
     const std::string_view line = fuzz::take_line(text);
     if (!keys.add(line)) continue;
-    fuzz::hold(keys.id_of(line.substr(line.find(' ') + 1)).has_value(), "a key that was added opens");
+    std::string_view key = line.substr(line.find(' ') + 1);
+    key = key.substr(0, key.find(' '));
+    if (key.starts_with("sha256:")) continue;  // whose key nobody knows
+    const auto access = keys.find(key);
+    fuzz::hold(access.has_value(), "a key that was added opens");
+    fuzz::hold(access->everything() || !access->may_lane("-"), "a key for some labs is not for all");
   }
 }
 
