@@ -43,7 +43,7 @@ po::options_description describe() {
       ("max-upload", one("SIZE"), "of one file (default 10G)")                                          //
       ("max-waiting", one("N"), "jobs in the queue, beyond which none is accepted (default 100000)")    //
       ("max-connections", one("N"), "at once; more are closed (default 10000)")                         //
-      ("threads", one("N"), "requests worked on at once (default 8)")                                   //
+      ("threads", one("N"), "requests worked on at once (default 32)")                                   //
       ("tango-config", one("FILE"), "take what is still meant from Tango's config.py")                  //
       ("volatile", "accept a spool on tmpfs or overlay, which a power cut empties")                     //
       ("help,h", "this text")("version", "the version");

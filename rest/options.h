@@ -33,7 +33,7 @@ struct ServerOptions {
   std::uint64_t max_output = 1000 * 1024;
   std::uint64_t max_upload = 10ull << 30;
   std::uint64_t max_waiting = 100'000;
-  std::size_t threads = 8;
+  std::size_t threads = 32;
   std::size_t max_connections = 10'000;
   bool allow_volatile = false;
   std::vector<std::string> notes;    // for the log

@@ -4,11 +4,13 @@
 #include <boost/json/parse.hpp>
 
 #include "base/utf8.h"
+#include "rest/html.h"
 #include "rest/job_request.h"
 #include "rest/keyring.h"
 #include "rest/name.h"
 #include "rest/python_json.h"
 #include "rest/route.h"
+#include "rest/scores.h"
 #include "rest/tango_config.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -74,6 +76,13 @@ void check_keys(std::string_view text) {
   }
 }
 
+// A job's last line, and what the status page shows of it.
+void check_result(std::string_view text) {
+  if (const auto result = autoresult(text)) (void)total_of(*result);
+  const std::string shown = escape(text);
+  fuzz::hold(shown.find_first_of("<>\"'") == std::string::npos && is_utf8(shown), "what is escaped is text");
+}
+
 }  // namespace
 }  // namespace milonga::rest
 
@@ -93,6 +102,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 'c':
       check_config(text);
+      break;
+    case 'r':
+      check_result(text);
       break;
     case 'k':
       check_keys(text);
