@@ -12,6 +12,7 @@ pkg_check_modules(seccomp REQUIRED IMPORTED_TARGET libseccomp)  # filter compile
 pkg_check_modules(libcap REQUIRED IMPORTED_TARGET libcap)       # doctor: what this process may do
 pkg_check_modules(libcgroup REQUIRED IMPORTED_TARGET libcgroup) # doctor: which controllers are mounted where
 pkg_check_modules(crypto REQUIRED IMPORTED_TARGET libcrypto)    # SHA-256 of spool records and inputs
+pkg_check_modules(ssl REQUIRED IMPORTED_TARGET libssl)          # TLS of milonga-rest
 find_package(CURL REQUIRED)                                     # the HTTP client of the daemon
 find_path(TOMLPLUSPLUS_INCLUDE toml++/toml.h REQUIRED)           # the daemon's config; used as headers only
 pkg_check_modules(libarchive REQUIRED IMPORTED_TARGET libarchive) # images: tar, zip, every compression; what is copied into containers

@@ -97,8 +97,15 @@ Result<std::optional<Status>> Spool::find(JobId id) {
   // Done first: a job that is done and still in run/ is done for everyone. If it
   // is nowhere it may have moved past us: then it is done now, or waits again.
   for (int round = 0; round < 3; ++round) {
-    if (auto done = TRY(describe_done(id))) return done;
+    auto done = TRY(describe_done(id));
+    if (done && (done->job.created_ms != 0 || !done->record_error.empty())) return done;
     const std::vector<Place> all = TRY(places());
+    if (done) {  // its record has not left its runner yet, or just now
+      for (const Place& place : all)
+        if (place.name.id == id) (void)read_job_of(id, place.directory + "/" + place.name.text(), *done);
+      if (done->job.created_ms == 0) (void)read_job_of(id, fmt::format("{}/{}.job", shard_of(id), id), *done);
+      return done;
+    }
     for (const Place& place : all)
       if (place.name.id == id)
         if (auto status = describe(place, all); status || status.error().code != ENOENT)

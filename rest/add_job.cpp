@@ -106,26 +106,44 @@ Result<bool> TangoApi::queue_is_full() {
   return full_;
 }
 
+TangoApi::Added TangoApi::submit(const JobRequest& request, const std::string& key_id, const std::string& lab) {
+  using Kind = Added::Kind;
+  std::vector<std::string> problems = problems_of(request, lab);
+  if (!problems.empty()) return {Kind::not_valid, 0, std::move(problems)};
+  queue::Job job = job_from(request, key_id, lab);
+  if (auto checked = queue::check_job(job); !checked) return {Kind::not_valid, 0, {checked.error().line()}};
+  const auto staged = labs_.stage(lab, request.files);
+  if (!staged) return {Kind::not_valid, 0, {staged.error().line()}};
+  const auto full = queue_is_full();
+  if (!full) return {Kind::failed, 0, {full.error().line()}};
+  if (*full) return {Kind::full, 0, {fmt::format("Error: the queue is full: {} jobs wait", options_.max_waiting)}};
+  if (request.dry_run) return {Kind::would_be, 0, {}};
+  auto old = labs_.put_aside(lab, request.output_file);
+  if (!old) return {Kind::not_valid, 0, {old.error().line()}};
+  const auto id = queue_.use([&](queue::Queue& q) { return q.submit(std::move(job), (*staged)->path()); });
+  if (!id) return {Kind::not_valid, 0, {id.error().line()}};
+  if (*old) (*old)->drop();
+  counters_.accepted(*id);
+  return {Kind::accepted, *id, {}};
+}
+
 Reply TangoApi::add_job(const std::string& key_id, const std::string& lab, const std::string& body) {
   const auto request = parse_job_request(body);
   if (!request) return failure(request.error());
-  std::vector<std::string> problems = problems_of(*request, lab);
-  if (!problems.empty()) return not_valid(std::move(problems));
-  queue::Job job = job_from(*request, key_id, lab);
-  if (auto checked = queue::check_job(job); !checked) return not_valid({checked.error().line()});
-  const auto staged = labs_.stage(lab, request->files);
-  if (!staged) return not_valid({staged.error().line()});
-  const auto full = queue_is_full();
-  if (!full) return failure(full.error());
-  if (*full) return rejected({fmt::format("Error: the queue is full: {} jobs wait", options_.max_waiting)});
-  if (request->dry_run) return status_reply(0, "Job would be added");
-  auto old = labs_.put_aside(lab, request->output_file);
-  if (!old) return not_valid({old.error().line()});
-  const auto id = queue_.use([&](queue::Queue& q) { return q.submit(std::move(job), (*staged)->path()); });
-  if (!id) return not_valid({id.error().line()});
-  if (*old) (*old)->drop();
-  counters_.accepted(*id);
-  return status_reply(0, "Job added", {{"jobId", std::to_string(*id)}});
+  Added added = submit(*request, key_id, lab);
+  switch (added.kind) {
+    case Added::Kind::accepted:
+      return status_reply(0, "Job added", {{"jobId", std::to_string(added.id)}});
+    case Added::Kind::would_be:
+      return status_reply(0, "Job would be added");
+    case Added::Kind::not_valid:
+      return not_valid(std::move(added.problems));
+    case Added::Kind::full:
+      return rejected(added.problems);
+    case Added::Kind::failed:
+      break;
+  }
+  return status_reply(-1, added.problems.front());
 }
 
 Reply TangoApi::cancel(const Route& route, const std::string& lab) {

@@ -10,6 +10,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/core/unique_fd.h"
 #include "base/result.h"
@@ -20,6 +22,19 @@ struct RequestHead {
   std::string method, target;
   std::optional<std::string> filename, image_name;  // headers of upload and build
   std::string if_none_match;
+  std::string peer;           // an address, or "unix"
+  std::string authorization;  // header, empty if there is none
+  std::string last_event_id;  // header of who reads a feed on
+};
+
+// A body that goes on while there is news. Used by one thread at a time.
+class Feed {
+ public:
+  virtual ~Feed() = default;
+  // Readable when next() may have something.
+  [[nodiscard]] virtual int fd() const = 0;
+  // What is new, perhaps nothing; `end` is set with the last of it.
+  virtual std::string next(bool& end) = 0;
 };
 
 struct Reply {
@@ -28,7 +43,9 @@ struct Reply {
   std::string body;
   UniqueFd file;  // instead of the body: this file from its start, `size` bytes
   std::uint64_t size = 0;
-  std::string etag;  // with the quotes; empty: none
+  std::unique_ptr<Feed> feed;  // instead of both
+  std::string etag;            // with the quotes; empty: none
+  std::vector<std::pair<std::string, std::string>> headers;  // others
   std::string note;  // for the log
 };
 

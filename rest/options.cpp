@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/program_options.hpp>
 #include <cstdlib>
 #include <sstream>
@@ -28,9 +29,13 @@ po::options_description describe() {
   d.add_options()                                                                                       //
       ("spool", one("DIR"), "the queue (default /var/spool/milonga, or MILONGA_SPOOL)")                 //
       ("courselabs", one("DIR"), "uploaded files and feedback (default: courselabs)")                   //
-      ("listen", one("ADDR:PORT"), "where to listen (default 127.0.0.1:3000)")                          //
+      ("listen", many("WHERE"), "ADDR:PORT, tls:ADDR:PORT or unix:PATH (default 127.0.0.1:3000)")       //
+      ("tls-certificate", one("FILE"), "certificate and those between it and the root, PEM")            //
+      ("tls-key", one("FILE"), "the certificate's private key, PEM")                                    //
       ("key", many("KEY"), "a key of clients; others see it in ps: better --key-file")                  //
       ("key-file", one("FILE"), "keys of clients, one a line: KEY, or ID KEY")                          //
+      ("new-key", one("ID"), "print a new key and its line for a key file, and exit")                   //
+      ("rate", one("N"), "requests a second of one key under /v1 (default 50)")                         //
       ("image", many("NAME[=TARGET]"), "an image that jobs may name, and what it is here; '*' is any")  //
       ("job-network", one("none|host"), "of jobs that do not disable it (default none)")                //
       ("default-timeout", one("S"), "of jobs that bring none (default 60)")                             //
@@ -38,7 +43,7 @@ po::options_description describe() {
       ("max-upload", one("SIZE"), "of one file (default 10G)")                                          //
       ("max-waiting", one("N"), "jobs in the queue, beyond which none is accepted (default 100000)")    //
       ("max-connections", one("N"), "at once; more are closed (default 10000)")                         //
-      ("threads", one("N"), "requests worked on at once (default 8)")                                   //
+      ("threads", one("N"), "requests worked on at once (default 32)")                                   //
       ("tango-config", one("FILE"), "take what is still meant from Tango's config.py")                  //
       ("volatile", "accept a spool on tmpfs or overlay, which a power cut empties")                     //
       ("help,h", "this text")("version", "the version");
@@ -76,18 +81,18 @@ Result<void> take(const po::variables_map& values, const char* name, std::uint64
   return {};
 }
 
-// "127.0.0.1:3000", "[::1]:3000", ":3000" (every address)
-Result<void> take_listen(const std::string& text, ServerOptions& o) {
-  const std::size_t colon = text.rfind(':');
-  const auto port =
-      colon == std::string::npos ? Result<std::uint64_t>(fail("")) : parse_count(text.substr(colon + 1));
-  if (!port || *port > 65535 || colon + 1 == text.size())
-    return fail(fmt::format("--listen '{}' is not ADDR:PORT", text), "such as 127.0.0.1:3000 or [::]:3000");
-  o.address = text.substr(0, colon);
-  if (o.address.starts_with('[') && o.address.ends_with(']'))
-    o.address = o.address.substr(1, o.address.size() - 2);
-  if (o.address.empty()) o.address = "::";
-  o.port = static_cast<std::uint16_t>(*port);
+Result<void> take_listen(const po::variables_map& values, ServerOptions& o) {
+  if (values.contains("listen")) {
+    o.listen.clear();
+    for (const std::string& text : values["listen"].as<std::vector<std::string>>())
+      o.listen.push_back(TRY(parse_listen(text)));
+  }
+  if (o.listen.empty()) o.listen.emplace_back();
+  if (values.contains("tls-certificate")) o.tls_certificate = values["tls-certificate"].as<std::string>();
+  if (values.contains("tls-key")) o.tls_key = values["tls-key"].as<std::string>();
+  const bool any_tls = std::any_of(o.listen.begin(), o.listen.end(), [](const auto& one) { return one.tls; });
+  if (any_tls && (o.tls_certificate.empty() || o.tls_key.empty()))
+    return fail("--listen tls: needs a certificate and its key", "--tls-certificate FILE --tls-key FILE");
   return {};
 }
 
@@ -109,8 +114,7 @@ Result<void> take_tango_config(const std::string& path, ServerOptions& o) {
   const TangoConfig tango = TRY(load_tango_config(path));
   if (tango.port) {
     if (*tango.port > 65535) return fail(fmt::format("{}: PORT is above 65535", path));
-    o.port = static_cast<std::uint16_t>(*tango.port);
-    o.address = "::";  // as Tango listens
+    o.listen = {{false, "", "::", static_cast<std::uint16_t>(*tango.port)}};  // as Tango listens
   }
   if (tango.courselabs) o.courselabs = *tango.courselabs;
   if (tango.runjob_timeout)
@@ -128,14 +132,18 @@ Result<void> take_tango_config(const std::string& path, ServerOptions& o) {
 
 Result<void> take_keys(const po::variables_map& values, ServerOptions& o) {
   Keyring named;
-  if (values.contains("key-file")) TRY(named.add_file(values["key-file"].as<std::string>()));
   if (values.contains("key"))
     for (const std::string& key : values["key"].as<std::vector<std::string>>()) TRY(named.add(key));
+  if (values.contains("key-file")) {
+    o.key_file = values["key-file"].as<std::string>();
+    o.keys_not_filed = named;
+    TRY(named.add_file(o.key_file));
+  }
   // What is named comes before the environment, and that before config.py.
   for (const char* variable : {"MILONGA_REST_KEY", "RESTFUL_KEY"})
     if (const char* key = std::getenv(variable); key != nullptr && named.empty()) TRY(named.add(key));
   if (!named.empty()) o.keys = std::move(named);
-  if (o.keys.id_of("test"))
+  if (o.keys.find("test"))
     o.notes.emplace_back(
         "the key 'test' is Tango's default, which everybody knows: set another, here and in Autolab");
   if (o.keys.empty() && !o.print)
@@ -160,6 +168,10 @@ Result<ServerOptions> parse_server_options(int argc, const char* const* argv) {
   const po::variables_map values = TRY(parse(argc, argv, description));
   ServerOptions o;
   if (values.contains("version")) o.print = fmt::format("milonga-rest {}\n", MILONGA_VERSION);
+  if (values.contains("new-key")) {
+    const NewKey made = TRY(make_key(values["new-key"].as<std::string>()));
+    o.print = fmt::format("key, for the client: {}\nfor the key file:    {}\n", made.key, made.line);
+  }
   if (values.contains("help")) o.print = help(description);
   if (values.contains("tango-config")) TRY(take_tango_config(values["tango-config"].as<std::string>(), o));
   if (const char* spool = std::getenv("MILONGA_SPOOL")) o.spool = spool;
@@ -167,7 +179,7 @@ Result<ServerOptions> parse_server_options(int argc, const char* const* argv) {
   if (values.contains("courselabs")) o.courselabs = values["courselabs"].as<std::string>();
   if (o.spool.empty() || o.courselabs.empty())
     return fail("--spool and --courselabs must name a directory each");
-  if (values.contains("listen")) TRY(take_listen(values["listen"].as<std::string>(), o));
+  TRY(take_listen(values, o));
   TRY(take_images(values, o));
   TRY(take_keys(values, o));
   TRY(take(values, "default-timeout", 1, 7 * 24 * 3600, o.default_timeout_s));
@@ -176,6 +188,7 @@ Result<ServerOptions> parse_server_options(int argc, const char* const* argv) {
   TRY(take(values, "max-waiting", 0, 1'000'000'000, o.max_waiting));
   TRY(take(values, "max-connections", 1, 1'000'000, o.max_connections));
   TRY(take(values, "threads", 1, 256, o.threads));
+  TRY(take(values, "rate", 1, 1'000'000, o.rate));
   if (values.contains("job-network")) {
     const std::string network = values["job-network"].as<std::string>();
     if (network != "none" && network != "host")

@@ -11,15 +11,19 @@
 
 #include "base/result.h"
 #include "rest/keyring.h"
+#include "rest/listener.h"
 
 namespace milonga::rest {
 
 struct ServerOptions {
   std::string spool = "/var/spool/milonga";
   std::string courselabs = "courselabs";
-  std::string address = "127.0.0.1";
-  std::uint16_t port = 3000;
-  Keyring keys;
+  std::vector<ListenAddress> listen;  // one at least
+  std::string tls_certificate, tls_key;  // PEM files
+  Keyring keys;           // all
+  Keyring keys_not_filed;  // of these what did not come from key_file
+  std::string key_file;   // empty: none
+  double rate = 50;       // requests/s of one key under /v1, in the long run
   // Tango's image name -> the job's: "default", a name or a directory. "*" stands for any other.
   std::map<std::string, std::string> images{{"default", "default"}};
   // autodriver's options of every job, such as pids or memory: what the job says itself comes first.
@@ -29,7 +33,7 @@ struct ServerOptions {
   std::uint64_t max_output = 1000 * 1024;
   std::uint64_t max_upload = 10ull << 30;
   std::uint64_t max_waiting = 100'000;
-  std::size_t threads = 8;
+  std::size_t threads = 32;
   std::size_t max_connections = 10'000;
   bool allow_volatile = false;
   std::vector<std::string> notes;    // for the log

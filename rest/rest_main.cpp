@@ -12,13 +12,23 @@
 #include "rest/courselabs.h"
 #include "base/log.h"
 #include "rest/options.h"
+#include "rest/router.h"
 #include "rest/server.h"
-#include "rest/tango_api.h"
 
 namespace milonga::rest {
 namespace {
 
 constexpr int kUsage = 64;
+
+// On SIGHUP. What cannot be read leaves everything as it was.
+void read_again(const ServerOptions& options, KeysInForce& keys, Server& server) {
+  Keyring now = options.keys_not_filed;
+  Result<void> read;
+  if (!options.key_file.empty()) read = now.add_file(options.key_file);
+  if (read && !options.key_file.empty()) keys.replace(std::move(now));
+  if (read && !options.tls_certificate.empty()) read = server.use_tls(options.tls_certificate, options.tls_key);
+  log(read ? Level::info : Level::error, read ? "keys and certificate are read again" : read.error().line());
+}
 
 Result<void> serve(const ServerOptions& options) {
   ::signal(SIGPIPE, SIG_IGN);
@@ -31,15 +41,26 @@ Result<void> serve(const ServerOptions& options) {
   });
   TRY(queue.use([](queue::Queue& q) { return q.stats(); }));  // what cannot be used is known before anybody asks
   const auto labs = TRY(CourseLabs::open(options.courselabs));
-  TangoApi api(options, *labs, queue);
+  KeysInForce keys(options.keys);
+  TangoApi tango(options, keys, *labs, queue);
+  V1Api v1(options, keys, *labs, queue, tango);
+  Ui ui(keys, queue);
+  Router api(tango, v1, ui);
   ServerLimits limits;
   limits.threads = options.threads;
   limits.connections = options.max_connections;
   Server server(api, limits);
-  TRY(server.listen(options.address, options.port));
+  if (!options.tls_certificate.empty()) TRY(server.use_tls(options.tls_certificate, options.tls_key));
+  std::vector<std::string> doors;
+  for (const ListenAddress& where : options.listen) {
+    Listener listener = TRY(Listener::open(where));
+    doors.push_back(listener.shown());
+    TRY(server.listen(std::move(listener)));
+  }
   for (const std::string& note : options.notes) log(Level::warning, note);
-  log(Level::info, fmt::format("ready: listening on {}:{}, spool {}, course labs {}", options.address,
-                               server.port(), options.spool, options.courselabs));
+  server.on_hangup([&] { read_again(options, keys, server); });
+  log(Level::info, fmt::format("ready: listening on {}, spool {}, course labs {}", fmt::join(doors, ", "), options.spool,
+                               options.courselabs));
   server.run();
   log(Level::info, "stopped");
   return {};

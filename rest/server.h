@@ -11,11 +11,13 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "base/result.h"
 #include "rest/http.h"
+#include "rest/listener.h"
 
 namespace milonga::rest {
 
@@ -28,6 +30,7 @@ struct ServerLimits {
   std::chrono::seconds quiet_time{30};  // between two pieces of a body
   std::uint64_t slowest = 16 * 1024;    // bytes/s that a body must have, beyond quiet_time, and its taker too
   std::uint64_t drained = 16ull << 20;  // of a body that is not wanted, so much is read for politeness
+  std::chrono::seconds beat{15};        // a feed without news says at least so often that it is there
   std::chrono::seconds grace{5};        // for requests under way when the server is told to stop
 };
 
@@ -36,9 +39,13 @@ class Server {
   Server(Service& service, ServerLimits limits);
   ~Server();
 
-  // Fails if the address cannot be had. Port 0: any free one, see port().
-  Result<void> listen(const std::string& address, std::uint16_t port);
-  [[nodiscard]] std::uint16_t port() const;
+  // One or more, before run().
+  Result<void> listen(Listener listener);
+  // PEM files; for listeners with `tls`. May be called again while it runs: new
+  // connections get the new certificate. Fails, and changes nothing, if they are unfit.
+  Result<void> use_tls(const std::string& certificates, const std::string& key);
+  // What SIGHUP does; nothing at first.
+  void on_hangup(std::function<void()> call);
   // Serves until SIGTERM or SIGINT, then lets the requests under way end.
   void run();
 

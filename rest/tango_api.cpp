@@ -76,6 +76,13 @@ class Nowhere : public BodySink {
   Result<void> take(std::string_view) override { return {}; }
 };
 
+// A key for some course labs opens these, and nothing that all share.
+bool covers(const Access& access, const Route& route) {
+  if (!route.courselab.empty()) return access.may(route.courselab);
+  const bool of_the_site = route.call == Call::prealloc || route.call == Call::build || route.call == Call::scale;
+  return access.everything() || !of_the_site;
+}
+
 Plan at_once(Reply reply) {
   Plan plan;
   plan.reply = std::move(reply);
@@ -110,19 +117,19 @@ Plan TangoApi::begin(const RequestHead& head) {
   } else if (route.call == Call::hello) {
     plan = at_once(raw("Hello, world! RESTful Tango here!\n", "text/html; charset=UTF-8"));
     plan.reply->etag = etag_of(plan.reply->body);
-  } else if (const auto key_id = options_.keys.id_of(route.key); !key_id) {
+  } else if (const auto access = keys_.find(route.key); !access || !covers(*access, route)) {
     plan = at_once(status_reply(-1, "Key not recognized"));
   } else if (const std::string why = name_problem(route.courselab, kLongestLab);
              !route.courselab.empty() && !why.empty()) {
     plan = at_once(status_reply(-1, "Bad courselab: " + why));
   } else if (route.call == Call::upload) {
-    plan = begin_upload(head, *key_id + "-" + route.courselab);
+    plan = begin_upload(head, access->id + "-" + route.courselab);
   } else if (route.call == Call::build) {
     plan = begin_build(head);
   } else {
     plan.most_bytes = kMostJson;
-    plan.finish = [this, route, id = *key_id, get = head.method == "GET"](const std::string& body) {
-      Reply reply = answer(route, id, body);
+    plan.finish = [this, route, access = *access, get = head.method == "GET"](const std::string& body) {
+      Reply reply = answer(route, access, body);
       if (get && reply.etag.empty()) reply.etag = etag_of(reply.body);
       return reply;
     };
@@ -131,21 +138,21 @@ Plan TangoApi::begin(const RequestHead& head) {
   return plan;
 }
 
-Reply TangoApi::answer(const Route& route, const std::string& key_id, const std::string& body) {
-  const std::string lab = key_id + "-" + route.courselab;
+Reply TangoApi::answer(const Route& route, const Access& access, const std::string& body) {
+  const std::string lab = access.id + "-" + route.courselab;
   switch (route.call) {
     case Call::open:
       return open(lab);
     case Call::add_job:
-      return add_job(key_id, lab, body);
+      return add_job(access.id, lab, body);
     case Call::poll:
       return poll(route, lab);
     case Call::partial_output:
-      return partial_output(route);
+      return partial_output(route, access);
     case Call::info:
       return info();
     case Call::jobs:
-      return jobs(route);
+      return jobs(route, access);
     case Call::pool:
       return pool(route.image);
     case Call::prealloc:
@@ -227,7 +234,7 @@ Reply TangoApi::poll(const Route& route, const std::string& lab) {
   return status_reply(-1, "Output file not found");
 }
 
-Reply TangoApi::partial_output(const Route& route) {
+Reply TangoApi::partial_output(const Route& route, const Access& access) {
   const auto failed = [](const std::string& why) {
     return status_reply(-1, "getPartialOutput request failed: " + why);
   };
@@ -240,7 +247,7 @@ Reply TangoApi::partial_output(const Route& route) {
   for (int round = 0; round < 3; ++round) {
     const auto found = queue_.use([&](queue::Queue& q) { return q.find(*id); });
     if (!found) return failed(found.error().line());
-    if (!*found) return failed("Invalid job id");
+    if (!*found || !access.may_lane((*found)->job.lane)) return failed("Invalid job id");
     const queue::Status& status = **found;
     if (status.state == queue::State::waiting) return failed(fmt::format("Job {} is not running yet", *id));
     const std::string path = status.result ? status.result->feedback_path : status.live_output;
@@ -277,7 +284,7 @@ Result<std::optional<queue::Status>> TangoApi::newest_with_output(const std::str
   return newest == nullptr ? std::optional<queue::Status>() : std::optional(*newest);
 }
 
-Reply TangoApi::jobs(const Route& route) {
+Reply TangoApi::jobs(const Route& route, const Access& access) {
   int dead = 0;
   const char* end = route.number.data() + route.number.size();
   if (const auto read = std::from_chars(route.number.data(), end, dead);
@@ -290,7 +297,7 @@ Reply TangoApi::jobs(const Route& route) {
   if (!found) return failure(found.error());
   // One whose record is on its way from the runner's directory to the done ones has no name just now.
   for (const queue::Status& status : *found)
-    if ((status.state == queue::State::done) == (dead == 1) &&
+    if ((status.state == queue::State::done) == (dead == 1) && access.may_lane(status.job.lane) &&
         (status.job.created_ms != 0 || !status.record_error.empty()))
       rows.push_back(job_row(status, shown_output(status.job)));
   return status_reply(0, "Found list of jobs", {{"jobs", rows}});

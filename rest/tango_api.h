@@ -24,21 +24,29 @@ namespace milonga::rest {
 
 class TangoApi : public Service {
  public:
-  TangoApi(const ServerOptions& options, CourseLabs& labs, QueuePool& queue)
-      : options_(options), labs_(labs), queue_(queue) {}
+  TangoApi(const ServerOptions& options, const KeysInForce& keys, CourseLabs& labs, QueuePool& queue)
+      : options_(options), keys_(keys), labs_(labs), queue_(queue) {}
 
   Plan begin(const RequestHead& head) override;
 
+  // What became of a job that somebody wants to have done; also for our own API.
+  struct Added {
+    enum class Kind { accepted, would_be, not_valid, full, failed } kind = Kind::failed;
+    queue::JobId id = 0;
+    std::vector<std::string> problems;  // why not, a line each
+  };
+  Added submit(const JobRequest& request, const std::string& key_id, const std::string& lab);
+
  private:
   // tango_api.cpp: labs, files and what is known of jobs
-  Reply answer(const Route& route, const std::string& key_id, const std::string& body);
+  Reply answer(const Route& route, const Access& access, const std::string& body);
   Plan begin_upload(const RequestHead& head, const std::string& lab);
   Plan begin_build(const RequestHead& head);
   Reply open(const std::string& lab);
   Reply poll(const Route& route, const std::string& lab);
-  Reply partial_output(const Route& route);
+  Reply partial_output(const Route& route, const Access& access);
   Reply info();
-  Reply jobs(const Route& route);
+  Reply jobs(const Route& route, const Access& access);
   Result<std::vector<queue::Status>> live(std::size_t most);
   Result<std::vector<queue::Status>> with_the_dead();
   Result<std::optional<queue::Status>> newest_with_output(const std::string& path);
@@ -60,6 +68,7 @@ class TangoApi : public Service {
   [[nodiscard]] std::string shown_output(const queue::Job& job) const;
 
   const ServerOptions& options_;
+  const KeysInForce& keys_;
   CourseLabs& labs_;
   QueuePool& queue_;
   Counters counters_;

@@ -101,10 +101,10 @@ class Keys : public testing::Test {
 TEST_F(Keys, EachByItsId) {
   Keyring keys;
   ASSERT_TRUE(keys.add_file(file("# ours\n\nautolab-key\ncs101 other\ncs101 newer\n", 0640)));
-  EXPECT_EQ(keys.id_of("other"), "cs101");
-  EXPECT_EQ(keys.id_of("newer"), "cs101");
-  EXPECT_EQ(keys.id_of("autolab-key")->size(), 8u);
-  for (const char* wrong : {"", "othe", "other ", "Other", "cs101", "cs101 other", "# ours"}) EXPECT_FALSE(keys.id_of(wrong)) << wrong;
+  EXPECT_EQ(keys.find("other")->id, "cs101");
+  EXPECT_EQ(keys.find("newer")->id, "cs101");
+  EXPECT_EQ(keys.find("autolab-key")->id.size(), 8u);
+  for (const char* wrong : {"", "othe", "other ", "Other", "cs101", "cs101 other", "# ours"}) EXPECT_FALSE(keys.find(wrong)) << wrong;
 }
 
 TEST_F(Keys, AFileThatEverybodyReadsIsRefused) {
@@ -124,8 +124,8 @@ TEST_F(Keys, NoServerWithoutAKey) {
   EXPECT_FALSE(options({}));
   EXPECT_TRUE(options({"--key", "k"}));
   ::setenv("MILONGA_REST_KEY", "e", 1);
-  EXPECT_TRUE(options({})->keys.id_of("e"));
-  EXPECT_FALSE(options({"--key", "k"})->keys.id_of("e"));  // what is named is all there is
+  EXPECT_TRUE(options({})->keys.find("e"));
+  EXPECT_FALSE(options({"--key", "k"})->keys.find("e"));  // what is named is all there is
 }
 
 TEST_F(Keys, TangosDefaultKeyIsWarnedOf) {
@@ -134,22 +134,52 @@ TEST_F(Keys, TangosDefaultKeyIsWarnedOf) {
 }
 
 TEST_F(Keys, Listen) {
-  EXPECT_EQ(options({"--key", "k", "--listen", "[::1]:80"})->address, "::1");
-  EXPECT_EQ(options({"--key", "k", "--listen", ":0"})->address, "::");
-  EXPECT_EQ(options({"--key", "k", "--listen", "10.0.0.1:3000"})->port, 3000);
-  for (const char* bad : {"3000", "h:", "h:x", "h:65536", ""}) EXPECT_FALSE(options({"--key", "k", "--listen", bad})) << bad;
+  EXPECT_EQ(options({"--key", "k", "--listen", "[::1]:80"})->listen[0].address, "::1");
+  EXPECT_EQ(options({"--key", "k", "--listen", ":0"})->listen[0].address, "::");
+  EXPECT_EQ(options({"--key", "k", "--listen", "10.0.0.1:3000"})->listen[0].port, 3000);
+  for (const char* bad : {"3000", "h:", "h:x", "h:65536", "", "unix:", "tls:h", "tls::1"}) EXPECT_FALSE(options({"--key", "k", "--listen", bad})) << bad;
+}
+
+TEST_F(Keys, ListensInSeveralPlaces) {
+  const auto o = options({"--key", "k", "--listen", "unix:/x/y", "--listen", "tls:[::]:443", "--tls-certificate", "c", "--tls-key", "k"});
+  ASSERT_TRUE(o);
+  ASSERT_EQ(o->listen.size(), 2u);
+  EXPECT_EQ(o->listen[0].unix_path, "/x/y");
+  EXPECT_TRUE(o->listen[1].tls);
+  EXPECT_EQ(o->listen[1].port, 443);
+  EXPECT_FALSE(options({"--key", "k", "--listen", "tls:[::]:443"}));  // without a certificate
+}
+
+TEST(Keyring, AHashOfAKeyOpensByTheKeyOnly) {
+  const auto made = make_key("ann");
+  ASSERT_TRUE(made);
+  EXPECT_EQ(made->key.size(), 64u);
+  EXPECT_EQ(made->line.find(made->key), std::string::npos);
+  Keyring keys;
+  ASSERT_TRUE(keys.add(made->line + " labs=cs101-*,demo"));
+  const auto access = keys.find(made->key);
+  ASSERT_TRUE(access);
+  EXPECT_EQ(access->id, "ann");
+  EXPECT_FALSE(keys.find(made->line.substr(4)));  // the hash is no key
+  for (const char* may : {"cs101-hello", "cs101-", "demo"}) EXPECT_TRUE(access->may(may)) << may;
+  for (const char* not_his : {"cs102-hello", "demos", "", "xcs101-hello"}) EXPECT_FALSE(access->may(not_his)) << not_his;
+  EXPECT_TRUE(access->may_lane("ann-cs101-hello"));
+  EXPECT_FALSE(access->may_lane("bob-cs101-hello"));
+  EXPECT_FALSE(access->everything());
+  for (const char* bad : {"ann sha256:12", "ann sha256:", "ann key labs=", "ann key lab=x", "ann key labs=x y", "a-b key"})
+    EXPECT_FALSE(keys.add(bad)) << bad;
 }
 
 TEST_F(Keys, OptionsOfItsOwnComeBeforeTangos) {
   const std::string config = file("PORT = 3005\nMAX_OUTPUT_FILE_SIZE = 1000\nKEYS = ['t']\nVM_ULIMIT_USER_PROC = 77\nJOB_RETRIES = 2\n", 0644);
   const auto o = options({"--tango-config", config.c_str(), "--max-output", "2K"});
   ASSERT_TRUE(o) << o.error().line();
-  EXPECT_EQ(o->port, 3005);
+  EXPECT_EQ(o->listen[0].port, 3005);
   EXPECT_EQ(o->max_output, 2048u);
-  EXPECT_TRUE(o->keys.id_of("t"));
+  EXPECT_TRUE(o->keys.find("t"));
   EXPECT_EQ(o->job_options.at("pids"), "77");
   EXPECT_THAT(o->notes, Contains(HasSubstr("no effect: JOB_RETRIES (milongad")));
-  EXPECT_FALSE(options({"--tango-config", config.c_str(), "--key", "k"})->keys.id_of("t"));
+  EXPECT_FALSE(options({"--tango-config", config.c_str(), "--key", "k"})->keys.find("t"));
 }
 
 TEST_F(Keys, Images) {

@@ -6,12 +6,15 @@ usage: contract_test.py BIN_DIR SECTION     (2, 3, 6 or 7 of the contract: REST,
 
 Each row is one function, named as in the contract; a section starts one server, and a daemon where jobs must run.
 """
+import email
 import hashlib
+import http.server
 import json
 import os
 import re
 import sys
 import tempfile
+import threading
 import time
 import urllib.parse
 
@@ -575,6 +578,70 @@ def _(p):
     expect((lines[-2], json.loads(lines[-1])["scoreboard"]), (stages, [3, "a:b"]))
 
 
+class Autolab(http.server.ThreadingHTTPServer):
+    """autograde_done: keeps each request, and answers 204, as Autolab does whatever comes."""
+
+    def __init__(self):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(handler):
+                body = handler.rfile.read(int(handler.headers["Content-Length"]))
+                self.got.append((handler.path, handler.headers, body))
+                handler.send_response(204)
+                handler.end_headers()
+
+            def log_message(handler, *_):
+                pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.got = []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def url(self, submission):
+        return f"http://127.0.0.1:{self.server_port}/courses/cs101/assessments/hello/autograde_done?dave=ABC&submission_id={submission}"
+
+
+def uploaded_file(headers, body):
+    """params[:file].read: the one part of the form, which must be an uploaded file."""
+    message = email.message_from_bytes(b"Content-Type: " + headers["Content-Type"].encode() + b"\r\n\r\n" + body)
+    (part,) = message.get_payload()
+    expect((message.get_content_type(), part.get_param("name", header="content-disposition"), part.get_filename()),
+           ("multipart/form-data", "file", "file"))
+    return part.get_payload(decode=True)
+
+
+@row("6.3 callback: one POST of the feedback as a file part, after the job is dead, with Filename; parsed by its rules")
+def _(p):
+    autolab = Autolab()
+    jobs_of = {}
+    for n, recipe in ((71, ("printf 'b\\344d\\n'", "echo '{scores: {hello: 9}}'")), (72, ("echo '{\"scores\": {\"hello\": 4.5}}'",))):
+        jobs_of[n], _ = submit_as_autolab(p, f"cb{n}@x.edu", n, lab="cs101-callback", recipe=recipe, callback_url=autolab.url(n))
+    eventually(lambda: len(autolab.got) == 2, 40)
+    assert all(job in jobs(p, 1) for job in jobs_of.values()), "told before it was dead"
+    for path, headers, body in autolab.got:
+        query = urllib.parse.parse_qs(urllib.parse.urlparse(path).query)
+        n = int(query["submission_id"][0])
+        name = f"cb{n}@x.edu_{n}_hello_autograde.txt"
+        expect((query["dave"], headers["Filename"]), (["ABC"], name))
+        feedback = uploaded_file(headers, body)
+        expect(feedback, p.feedback(name, "cs101-callback").decode("utf-8", "ignore").encode())  # bytes that are no UTF-8 dropped
+        expect(autolab_scores(feedback), {71: {"hello": 9}, 72: {"hello": 4.5}}[n])
+    autolab.shutdown()
+
+
+@row("6.3 callback: regrade all of 40, each told exactly once, while a student of another lab submits")
+def _(p):
+    autolab = Autolab()
+    for n in range(40):
+        submit_as_autolab(p, f"r{n}@x.edu", lab="cs101-regrade", recipe=("sleep 0.5",), callback_url=autolab.url(n))
+    submit_as_autolab(p, "now@x.edu", lab="cs102-now", callback_url=autolab.url(1000))
+    said = lambda: [int(urllib.parse.parse_qs(urllib.parse.urlparse(path).query)["submission_id"][0]) for path, _, _ in autolab.got]
+    eventually(lambda: 1000 in said(), 40)
+    assert len(said()) < 41, "the batch was over before the student came: this says nothing"
+    eventually(lambda: len(said()) >= 41, 60)
+    expect(sorted(said()), [*range(40), 1000])
+    autolab.shutdown()
+
+
 @row("6.4 jobs page: Waiting, Running, Succeeded and Failed by the last trace line")
 def _(p):
     slow, _ = submit_as_autolab(p, "slow@x.edu", recipe=("echo 0", "sleep 2"))
@@ -692,7 +759,7 @@ def main():
         place = Place(root)
         try:
             if with_boxes:
-                place.daemon("--slots", "2")
+                place.daemon("--slots", "2", "--callback-allow", "127.0.0.1")
             place.server()
             place.open()
             place.upload("Makefile", b"all:\n\t@echo graded\n")

@@ -633,6 +633,71 @@ def restart(place):
     expect([n for n in os.listdir(f"{place.labs}/tmp")], [])
 
 
+def many(place):
+    """10,000 connections with half a head each: memory stays small, others are served meanwhile, and the next is closed."""
+    count = min(9900, resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 200)
+    p = place.server("--max-connections", str(count + 10))
+    place.open()
+    place.upload("Makefile", b"all:\n")
+    before = memory(p)
+    held, worst = [], 0.0
+    for n in range(count):
+        s = socket.create_connection(("127.0.0.1", place.port), timeout=20)
+        s.sendall(b"GET / HTTP/1.1\r\nX: ")
+        held.append(s)
+        if n % 500 == 0:
+            begin = time.monotonic()
+            expect(place.request("GET", "/")[0], 200)
+            worst = max(worst, time.monotonic() - begin)
+    expect(place.add()["statusMsg"], "Job added")
+    each = (memory(p) - before) / count
+    print(f"{count} connections with half a head: {each / 1024:.1f} KiB each; others served within {worst * 1000:.0f} ms")
+    assert each < 32 * 1024 and worst < 2
+    extra = [socket.create_connection(("127.0.0.1", place.port), timeout=20) for _ in range(20)]
+    extra[-1].settimeout(10)
+    expect(extra[-1].recv(1), b"")
+    for s in held[: count // 2] + extra:
+        s.close()
+    eventually(lambda: place.request("GET", "/")[0] == 200)
+    for s in held:  # those that stay are let go when their time is over; here by us
+        s.close()
+    expect(stop(p), 0)
+
+
+def giants(place):
+    """1 MiB, metacharacters, '..' and NUL in every string field of every call: a clear refusal or plain text, and nothing else."""
+    p = place.server()
+    place.open()
+    place.upload("Makefile", b"all:\n")
+    before = everything(place.root)
+    small = memory(p)
+    job = {"image": "default", "jobName": "n", "output_file": "o", "timeout": 1, "callback_url": "http://h/x",
+           "files": [{"localFile": "Makefile", "destFile": "Makefile"}]}
+    evil = ["x" * (1 << 20), "../" * 1000, "a\0b", "$(reboot)`id`;|&<>'\"\\", "\u202e" * 100, "%00%2e%2e%2f", "\ud800", "\n" * 500, "{}" * 5000]
+    for text_ in evil:
+        for field in ("image", "output_file", "callback_url", "accessKeyId", "instanceType", "stopBefore", "limitingKey", "timeout", "max_kb", "jobName"):
+            body = json.dumps({**job, "dry_run": True, field: text_})
+            status, headers, raw = place.request("POST", f"/addJob/{KEY}/{LAB}/", body)
+            assert status in (200, 413), (field, text_[:20], status)
+            assert status == 413 or type(json.loads(raw)["statusId"]) is int, raw[:200]
+            assert len(raw) < len(body) + 4096, (field, len(raw))
+        for where in ("localFile", "destFile"):
+            body = json.dumps({**job, "files": [{"localFile": "Makefile", "destFile": "Makefile"}, {"localFile": "Makefile", "destFile": "x", where: text_}]})
+            status, _, raw = place.request("POST", f"/addJob/{KEY}/{LAB}/", body)
+            if text_[0] not in "$%" or where == "localFile":  # these are only unusual names
+                assert status == 413 or json.loads(raw)["statusId"] == -1, (where, text_[:20], raw[:200])
+        quoted = urllib.parse.quote(text_.encode("utf-8", "surrogatepass"), safe="")
+        for path in ("/open/{}/l/", f"/open/{KEY}/" + "{}/../x/", f"/poll/{KEY}/{LAB}/" + "{}/", f"/jobs/{KEY}/" + "{}/", "/v1/jobs/{}", "/ui/jobs/{}",
+                     f"/getPartialOutput/{KEY}/" + "{}/"):
+            status, _, raw = place.request("GET", path.format(quoted))
+            assert status in (200, 400, 401, 404, 431) and len(raw) < 9000, (path, text_[:20], status)
+            assert status != 200 or json.loads(raw)["statusId"] < 0, (path, text_[:20], raw[:200])
+    expect([n for n in everything(place.root) if n not in before and "/ready" not in n and "/id/" not in n], [])
+    print(f"memory grew by {(memory(p) - small) >> 20} MiB")
+    assert memory(p) - small < 40 << 20
+    expect(stop(p), 0)
+
+
 def slow(place):
     """Clients that hold us with slow heads and bodies are let go, and others are served meanwhile."""
     p = place.server()
@@ -940,7 +1005,7 @@ def cancel(place):
         expect(place.call("POST", f"/cancel/{KEY}/{LAB}/{name}/")["statusId"], status)
 
 
-CASES = {f.__name__: f for f in (contract, names, keys, bodies, junk, uploads, restart, slow, large, large_10g, autolab, tango_cli, labs, daemon_down, regrade, cancel)}
+CASES = {f.__name__: f for f in (contract, names, keys, bodies, junk, uploads, restart, many, giants, slow, large, large_10g, autolab, tango_cli, labs, daemon_down, regrade, cancel)}
 WITH_BOXES = ("autolab", "tango_cli", "labs", "daemon_down", "regrade", "cancel")
 
 

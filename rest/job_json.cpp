@@ -1,0 +1,110 @@
+#include "rest/job_json.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/json.hpp>
+#include <ctime>
+
+#include "base/core/unique_fd.h"
+#include "rest/job_view.h"
+#include "rest/scores.h"
+
+namespace milonga::rest {
+namespace {
+
+namespace json = boost::json;
+
+constexpr off_t kLastLine = 64 * 1024;
+
+const char* outcome_name(queue::Outcome outcome) {
+  switch (outcome) {
+    case queue::Outcome::graded:
+      return "graded";
+    case queue::Outcome::cancelled:
+      return "cancelled";
+    case queue::Outcome::gave_up:
+      break;
+  }
+  return "gave_up";
+}
+
+json::value text_or_null(const std::string& text) {
+  return text.empty() ? json::value(nullptr) : json::value(text);
+}
+
+// What stopped it and what it used: from autodriver's report.
+json::value evidence_of(const queue::ResultRecord& result) {
+  json::error_code error;
+  const json::value report = json::parse(result.report_json, error);
+  if (error || !report.is_object()) return nullptr;
+  json::object evidence;
+  for (const char* name : {"exit_code", "signal", "stopped_by", "wall_s", "cpu_s", "memory_peak_bytes",
+                           "processes_peak", "output_bytes"})
+    if (const json::value* value = report.as_object().if_contains(name)) evidence[name] = *value;
+  return evidence;
+}
+
+}  // namespace
+
+std::string iso_utc(std::int64_t unix_ms) {
+  const std::time_t seconds = unix_ms / 1000;
+  std::tm utc{};
+  ::gmtime_r(&seconds, &utc);
+  char text[32];
+  (void)std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
+  return fmt::format("{}.{:03}Z", text, unix_ms % 1000);
+}
+
+const char* state_name(queue::State state) {
+  constexpr const char* kNames[] = {"waiting", "running", "done"};
+  return kNames[static_cast<int>(state)];
+}
+
+std::string lab_of(const queue::Job& job) {
+  const bool by_rest = job.submitter.starts_with("rest:");
+  const std::string prefix = by_rest ? job.submitter.substr(5) + "-" : "";
+  return job.lane.starts_with(prefix) ? job.lane.substr(prefix.size()) : job.lane;
+}
+
+std::string feedback_end(const queue::ResultRecord& result) {
+  UniqueFd fd(::open(result.feedback_path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  struct stat st {};
+  if (!fd.valid() || ::fstat(fd.get(), &st) != 0 || !S_ISREG(st.st_mode)) return {};
+  const off_t size = std::min(st.st_size, kLastLine);
+  std::string bytes(static_cast<std::size_t>(size), '\0');
+  const ssize_t n = ::pread(fd.get(), bytes.data(), bytes.size(), st.st_size - size);
+  bytes.resize(static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
+  return bytes;
+}
+
+json::object job_json(const queue::Status& status) {
+  const queue::Job& job = status.job;
+  json::object out{{"id", job.id},
+                   {"name", job.name},
+                   {"lab", lab_of(job)},
+                   {"state", state_name(status.state)},
+                   {"attempt", status.attempt},
+                   {"image", job.image},
+                   {"created_at", iso_utc(job.created_ms)},
+                   {"position", status.position < 0 ? json::value(nullptr) : json::value(status.position)},
+                   {"cancel_requested", status.cancel_requested},
+                   {"output_file", text_or_null(job.output.substr(job.output.rfind('/') + 1))},
+                   {"error", text_or_null(status.record_error)}};
+  if (!status.result) return out;
+  const queue::ResultRecord& result = *status.result;
+  out["outcome"] = outcome_name(result.outcome);
+  out["verdict"] = text_or_null(verdict_of(result));
+  out["reason"] = result.reason;
+  out["finished_at"] = iso_utc(result.finished_ms);
+  out["evidence"] = evidence_of(result);
+  const auto scored = autoresult(feedback_end(result));
+  out["scores"] = scored ? json::value(scored->at("scores")) : json::value(nullptr);
+  const json::value* board = scored ? scored->if_contains("scoreboard") : nullptr;
+  out["scoreboard"] = board == nullptr ? json::value(nullptr) : *board;
+  return out;
+}
+
+}  // namespace milonga::rest
