@@ -60,13 +60,13 @@ std::string courses(const std::vector<queue::Status>& jobs, std::int64_t now_ms)
   std::string out = "<h2>Queue by course lab</h2>\n";
   if (labs.empty()) return out + "<p class=\"dim\">Nothing waits or runs.</p>\n";
   out +=
-      "<table id=\"labs\"><tr><th>Course lab<th class=\"n\">Waiting<th class=\"n\">Running<th "
+      "<div class=\"scroll\"><table id=\"labs\"><tr><th>Course lab<th class=\"n\">Waiting<th class=\"n\">Running<th "
       "class=\"n\">Longest wait</tr>\n";
   for (const auto& [name, lab] : labs)
     out += fmt::format("<tr><td>{}<td class=\"n\">{}<td class=\"n\">{}<td class=\"n\">{}</tr>\n",
                        escape(name), lab.waiting, lab.running,
                        lab.oldest_ms == 0 ? "" : duration(seconds_between(lab.oldest_ms, now_ms)));
-  return out + "</table>\n";
+  return out + "</table></div>\n";
 }
 
 // What stopped it, in the report's words; else how it ended.
