@@ -162,8 +162,11 @@ TEST_F(Spool, AReaderThatIsGoneEndsTheCommandInOneLineAndDoesNotHideTheJob) {
   for (const char* command : {"submit lab", "list", "status 1", "watch 1", "watch 1 --json", "watch",
                               "watch --json", "logs 1 -f", "submit lab --wait", "cancel 1"}) {
     const std::string error = temporary / "error";
-    const std::string script = "cd " + temporary / "" + " && (timeout 20 " MILONGA " --spool spool " +
-                               command + "; echo $? >status) 2>error | :";
+    // The reader first closes its end, and only then lets the command begin.
+    const std::string script = "cd " + temporary / "" +
+                               " && rm -f go && mkfifo go && (read _ <go; timeout 20 " MILONGA
+                               " --spool spool " +
+                               command + "; echo $? >status) 2>error | { exec <&-; echo >go; }";
     ASSERT_EQ(std::system(script.c_str()), 0);
     EXPECT_EQ(read(temporary / "status"), "3\n") << command;
     const std::string said = read(error), last = said.substr(said.rfind("milonga: "));
