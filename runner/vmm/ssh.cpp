@@ -53,7 +53,11 @@ class SshEngine : public Engine {
   SshEngine(EventLoop& loop, HttpClient& client, EngineSetting setting, const std::set<std::string>& living,
             SshHost host, const SshSetting& ssh)
       : Engine(loop, client, std::move(setting), living), host_(std::move(host)), ssh_(ssh) {}
-  ~SshEngine() override { close(); }
+  ~SshEngine() override {
+    close();
+    (void)::unlink(setting().socket.c_str());
+    (void)::rmdir(fs::path(setting().socket).parent_path().c_str());  // the last one's succeeds
+  }
 
  protected:
   void open(Deadline deadline, Done<void> done) override;

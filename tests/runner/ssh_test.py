@@ -39,6 +39,7 @@ def ssh_of(daemon):
 @case
 def in_turn(place):
     """By weight: of six jobs one after the other the first host gets four."""
+    sockets = set(glob.glob("/tmp/milonga-ssh-*"))
     p = place.daemon("--slots", "1", *place.hosts(["=2", ""]))
     for _ in range(6):
         assert report_of(place.result(place.submit("echo graded")))["verdict"] == "ok"
@@ -46,6 +47,9 @@ def in_turn(place):
     places = [line.rsplit(b" ", 1)[1].decode() for line in p.log.split(b"\n") if b" is on " in line]
     assert [place.specs.index(spec.split("=")[0]) for spec in places] == [0, 1, 0, 0, 1, 0], places
     assert not place.containers()
+    assert set(glob.glob("/tmp/milonga-ssh-*")) != sockets, "where are the sockets?"
+    assert stop(p) == 0
+    assert set(glob.glob("/tmp/milonga-ssh-*")) == sockets, "a directory of sockets is left"
 
 
 @case
