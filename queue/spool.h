@@ -118,6 +118,7 @@ class Spool : public Queue {
   Result<void> leave(const std::string& directory, const JobName& name, const Job& job, const std::string& work_dir);
   Result<bool> is_of_another(const std::string& record, const std::string& kept);
   Result<void> publish(const Job& job);
+  Result<void> heed_left_mark(const std::string& runner, JobId id);
   Result<bool> is_marked_cancelled(const std::string& runner, JobId id);
   Result<bool> has_result(JobId id);
   Result<bool> is_decided(JobId id);

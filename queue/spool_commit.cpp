@@ -153,7 +153,17 @@ Result<void> Spool::retry(const Claim& claim, const std::string& reason, std::ch
   held_.erase(name.id);
   add_waiting(lane, name);
   TRY(arm_timer());
-  return disk_->remove_tree(work);
+  TRY(disk_->remove_tree(work));
+  return heed_left_mark(runner_, name.id);
+}
+
+// Who marked a job as cancelled between our look for the mark and the rename that offered it again found its
+// file still there, and said that it is being cancelled. Who marks after the rename finds that it is gone.
+Result<void> Spool::heed_left_mark(const std::string& runner, JobId id) {
+  if (!TRY(is_marked_cancelled(runner, id))) return {};
+  if (TRY(cancel(id, "somebody")) == CancelAnswer::cancelling) return {};  // it runs, and has its mark
+  auto gone = disk_->unlink(mark_path(runner, id));
+  return !gone && gone.error().code != ENOENT ? gone : Result<void>{};
 }
 
 Result<CancelAnswer> Spool::cancel(JobId id, const std::string& by) {

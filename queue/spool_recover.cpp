@@ -68,6 +68,10 @@ Result<void> Spool::recover_runner(const std::string& dead, const KillOrphan& ki
     if (const auto name = JobName::parse(file)) TRY(recover_job(dead, *name, kill_orphan, recovery));
     else quarantine(directory, file, "its name is not that of a job (see queue/name.h)");
   }
+  // Marks of jobs that were offered again before anybody saw them.
+  for (const std::string& file : TRY(disk_->list(directory)))
+    if (const JobId id = parse_id(file.substr(0, file.find('.'))); id > 0 && file == fmt::format("{}.cancel", id))
+      TRY(heed_left_mark(dead, id));
   return remove_runner(dead);
 }
 

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <functional>
 #include <set>
 
 #include "tests/queue/spool_fixture.h"
@@ -149,6 +150,85 @@ TEST_F(SpoolTest, AJobOfAKilledRunnerIsOfferedAgainAndItsOrphanKilledFirst) {
   EXPECT_EQ(killed, 1);
   EXPECT_EQ(recovery->requeued, 1);
   EXPECT_EQ(must_claim(*q).attempt, 2);
+}
+
+// Who set such a mark was told that the job is being cancelled.
+TEST_F(SpoolTest, AMarkOfAJobThatADeadRunnerHadOfferedAgainStillCancelsIt) {
+  submit(*open());
+  const pid_t child = ::fork();
+  if (child == 0) {
+    auto q = runner();
+    const Claim claim = must_claim(*q);
+    if (!q->retry(claim, "Error: a fault", std::chrono::milliseconds(0))) ::_exit(1);
+    write(spool_ / "run" / fs::path(claim.work_dir).parent_path().filename() / "1.cancel", "");
+    ::raise(SIGKILL);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFSIGNALED(status));
+  auto q = runner();
+  const auto found = q->find(1);
+  ASSERT_TRUE(found && *found);
+  ASSERT_EQ((*found)->state, State::done);
+  EXPECT_EQ((*found)->result->outcome, Outcome::cancelled);
+  EXPECT_TRUE(fs::is_empty(spool_ / "ready/default"));
+}
+
+// The real disk, and something that happens just before a rename.
+class DiskWithHook : public Disk {
+ public:
+  DiskWithHook(std::unique_ptr<Disk> real, std::function<void(const std::string& to)> before_rename)
+      : real_(std::move(real)), before_rename_(std::move(before_rename)) {}
+  Result<void> rename(const std::string& from, const std::string& to) override {
+    before_rename_(to);
+    return real_->rename(from, to);
+  }
+  Result<void> may_write() override { return real_->may_write(); }
+  Result<int> create(const std::string& path) override { return real_->create(path); }
+  Result<void> write(int file, std::string_view bytes) override { return real_->write(file, bytes); }
+  Result<void> sync_file(int file) override { return real_->sync_file(file); }
+  void close_file(int file) override { real_->close_file(file); }
+  Result<void> sync_path(const std::string& path) override { return real_->sync_path(path); }
+  Result<void> sync_directory(const std::string& path) override { return real_->sync_directory(path); }
+  Result<void> link(const std::string& from, const std::string& to) override { return real_->link(from, to); }
+  Result<void> unlink(const std::string& path) override { return real_->unlink(path); }
+  Result<void> make_directory(const std::string& path) override { return real_->make_directory(path); }
+  Result<void> remove_directory(const std::string& path) override { return real_->remove_directory(path); }
+  Result<void> remove_tree(const std::string& path) override { return real_->remove_tree(path); }
+  Result<std::vector<std::string>> list(const std::string& path) override { return real_->list(path); }
+  Result<std::string> read(const std::string& path, std::uint64_t limit) override { return real_->read(path, limit); }
+  Result<FileInfo> info(const std::string& path) override { return real_->info(path); }
+  Result<void> stream(const std::string& path, const Take& take) override { return real_->stream(path, take); }
+  Result<void> publish(const std::string& to, const std::string& from) override { return real_->publish(to, from); }
+  Result<std::unique_ptr<Lock>> lock(const std::string& path) override { return real_->lock(path); }
+  std::string owner() override { return real_->owner(); }
+  bool owner_is_alive(const std::string& owner) override { return real_->owner_is_alive(owner); }
+  std::string absolute(const std::string& path) const override { return real_->absolute(path); }
+  std::int64_t now_ms() override { return real_->now_ms(); }
+
+ private:
+  std::unique_ptr<Disk> real_;
+  std::function<void(const std::string& to)> before_rename_;
+};
+
+// In the moment between the retry's look for the mark and its rename.
+TEST_F(SpoolTest, ACancelThatComesInTheMiddleOfARetryIsNotForgotten) {
+  auto other = open();
+  const JobId id = submit(*other);
+  SpoolOptions options;
+  options.path = spool_;
+  options.disk = std::make_unique<DiskWithHook>(std::move(*open_linux_disk(spool_, false)), [&](const std::string& to) {
+    if (!to.starts_with("ready/")) return;
+    const auto answer = other->cancel(id, "somebody");
+    EXPECT_TRUE(answer && *answer == CancelAnswer::cancelling);
+  });
+  auto q = std::move(*open_spool(std::move(options)));
+  ASSERT_TRUE(q->become_runner(true, ignore_orphans));
+  ASSERT_TRUE(q->retry(must_claim(*q), "Error: a fault", std::chrono::milliseconds(0)));
+  const auto found = q->find(id);
+  ASSERT_TRUE(found && *found);
+  ASSERT_EQ((*found)->state, State::done);
+  EXPECT_EQ((*found)->result->outcome, Outcome::cancelled);
 }
 
 TEST_F(SpoolTest, AJobWhoseClaimFailedHalfwayIsStillThereAfterTheRunnerIsGone) {
