@@ -18,8 +18,7 @@ import threading
 import time
 import urllib.parse
 
-import rest_test
-from rest_test import BIN, CASE, JSON, KEY, KEY_ID, LAB, Place, eventually, expect, make, text
+from rest_test import CASE, JSON, KEY, KEY_ID, LAB, Place, eventually, expect, make, text
 
 ROWS = {"2": [], "3": [], "6": [], "7": []}
 JOB = {"image": "autograding_image", "jobName": "cs101_hello_1_ann@x.edu", "output_file": "out.txt", "timeout": 30,

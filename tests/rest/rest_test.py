@@ -1009,15 +1009,15 @@ CASES = {f.__name__: f for f in (contract, names, keys, bodies, junk, uploads, r
 WITH_BOXES = ("autolab", "tango_cli", "labs", "daemon_down", "regrade", "cancel")
 
 
-def main():
-    resource.setrlimit(resource.RLIMIT_NOFILE, [resource.getrlimit(resource.RLIMIT_NOFILE)[1]] * 2)
-    if CASE in WITH_BOXES and os.geteuid() != 0:
+def run_case(cases, with_boxes, **temporary):
+    """The case of the command line in a place of its own. The exit status."""
+    if CASE in with_boxes and os.geteuid() != 0:
         print("SKIPPED: boxes need root, or the installed setuid core")
         return 77
-    with tempfile.TemporaryDirectory(prefix="milonga-rest-test.") as root:
+    with tempfile.TemporaryDirectory(prefix="milonga-rest-test.", **temporary) as root:
         place = Place(root)
         try:
-            CASES[CASE](place)
+            cases[CASE](place)
         except BaseException:
             for p in place.processes:
                 with p.lock:
@@ -1033,8 +1033,14 @@ def main():
                 except subprocess.TimeoutExpired:
                     p.kill()
                     p.wait()
+                    raise
     print(f"{CASE}: ok")
     return 0
+
+
+def main():
+    resource.setrlimit(resource.RLIMIT_NOFILE, [resource.getrlimit(resource.RLIMIT_NOFILE)[1]] * 2)
+    return run_case(CASES, WITH_BOXES)
 
 
 if __name__ == "__main__":

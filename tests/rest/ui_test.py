@@ -11,14 +11,13 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from html.parser import HTMLParser
 
 SHOTS = sys.argv[3] if len(sys.argv) > 3 else None
 del sys.argv[3:]
 
-from rest_test import BIN, CASE, KEY, Place, eventually, expect, make, stop  # noqa: E402
+from rest_test import KEY, eventually, expect, make, run_case, stop  # noqa: E402
 
 BASIC = {"Authorization": "Basic " + base64.b64encode(f"op:{KEY}".encode()).decode()}
 EVIL = '"><script>document.title="OWNED"</script><img src=x onerror=document.title="OWNED">&amp;\u2028'
@@ -239,27 +238,5 @@ def browser(place):
     expect(stop(p), 0)
 
 
-def main():
-    if os.geteuid() != 0:
-        print("SKIPPED: boxes need root, or the installed setuid core")
-        return 77
-    with tempfile.TemporaryDirectory(prefix="milonga-ui.", ignore_cleanup_errors=True) as root:
-        place = Place(root)
-        try:
-            {"tables": tables, "browser": browser}[CASE](place)
-        except BaseException:
-            for p in place.processes:
-                print(f"--- log of {os.path.basename(p.args[0])}:\n{p.log[-2000:].decode(errors='replace')}", file=sys.stderr)
-            raise
-        finally:
-            for p in place.processes:
-                if p.poll() is None:
-                    p.terminate()
-            for p in place.processes:
-                p.wait(30)
-    print(f"{CASE}: ok")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_case({"tables": tables, "browser": browser}, ("tables", "browser"), ignore_cleanup_errors=True))

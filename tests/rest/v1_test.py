@@ -11,11 +11,9 @@ import socket
 import ssl
 import subprocess
 import sys
-import tempfile
 import time
 
-import rest_test
-from rest_test import BIN, CASE, KEY, KEY_ID, Place, eventually, expect, make, stop
+from rest_test import BIN, KEY, KEY_ID, eventually, expect, make, run_case, stop
 
 LAB = "cs101-hello"
 BEARER = {"Authorization": f"Bearer {KEY}"}
@@ -367,27 +365,5 @@ def live(place):
 CASES = {f.__name__: f for f in (api, keys, doors, live)}
 
 
-def main():
-    if CASE == "live" and os.geteuid() != 0:
-        print("SKIPPED: boxes need root, or the installed setuid core")
-        return 77
-    with tempfile.TemporaryDirectory(prefix="milonga-v1.") as root:
-        place = Place(root)
-        try:
-            CASES[CASE](place)
-        except BaseException:
-            for p in place.processes:
-                print(f"--- log of {os.path.basename(p.args[0])}:\n{p.log[-3000:].decode(errors='replace')}", file=sys.stderr)
-            raise
-        finally:
-            for p in place.processes:
-                if p.poll() is None:
-                    p.terminate()
-            for p in place.processes:
-                p.wait(30)
-    print(f"{CASE}: ok")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_case(CASES, ("live",)))

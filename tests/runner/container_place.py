@@ -3,54 +3,33 @@ import contextlib
 import glob
 import json
 import os
-import select
-import signal
-import subprocess
 import sys
 import time
+
+import daemon
+from daemon import stop  # noqa: F401  (for the tests)
 
 sys.path.insert(0, f"{os.path.dirname(os.path.abspath(__file__))}/../docker")
 from engine import IMAGE  # noqa: E402  (its folder had to be named first)
 
 
-class Place:
+class Place(daemon.Place):
     """A spool, a lab, and a daemon that gives each job a container of one of these Engines."""
 
     def __init__(self, root, bin_dir, engines, options):
-        self.spool, self.lab, self.bin, self.engines, self.options, self.daemons = f"{root}/spool", f"{root}/lab", bin_dir, engines, options, []
-        os.makedirs(self.lab)
+        os.makedirs(root, exist_ok=True)
+        super().__init__(root, bin_dir)
+        self.engines, self.options = engines, ("--docker-image", IMAGE, *options)
 
     @property
     def docker(self):
         return self.engines[0]
 
-    def daemon(self, *options):
-        p = subprocess.Popen([f"{self.bin}/milongad", "--spool", self.spool, "--volatile", "--docker-image", IMAGE, *self.options, *options],
-                             stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
-        self.daemons.append(p)
-        p.log = b""
-        self.wait_for_log(p, b"ready: spool")
-        return p
-
-    @staticmethod
-    def wait_for_log(p, text, seconds=60):
-        until = time.monotonic() + seconds
-        while text not in p.log:
-            ready, _, _ = select.select([p.stderr], [], [], max(0, until - time.monotonic()))
-            assert ready, f"not in the log after {seconds} s: {text}\n{p.log.decode()}"
-            some = os.read(p.stderr.fileno(), 65536)
-            assert some, f"the daemon ended: {p.wait()}\n{p.log.decode()}"
-            p.log += some
-
     def milonga(self, *args):
-        r = subprocess.run([f"{self.bin}/milonga", "--spool", self.spool, "--json", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                           timeout=100, check=False)
-        assert r.returncode == 0, f"milonga {args}: exit {r.returncode}: {r.stderr.decode()}"
-        return json.loads(r.stdout)
+        return json.loads(super().milonga(*args).stdout)
 
     def submit(self, script, *options):
-        with open(f"{self.lab}/Makefile", "w", encoding="utf-8") as f:
-            f.write("all:\n\t@" + script + "\n")
+        self.makefile("all:\n\t@" + script + "\n")
         return self.milonga("submit", self.lab, *options)["id"]
 
     def result(self, job, seconds=60):
@@ -98,11 +77,6 @@ class Place:
 def report_of(record):
     report = record["report"]
     return json.loads(report) if isinstance(report, str) else report
-
-
-def stop(p, sig=signal.SIGTERM):
-    p.send_signal(sig)
-    return p.wait(30)
 
 
 def run_cases(cases, place_of, wanted):

@@ -11,6 +11,8 @@ import time
 class Place:
     """A spool and a lab in a directory of their own."""
 
+    options = ()  # of every daemon
+
     def __init__(self, root, programs):
         self.programs = programs
         self.root, self.spool, self.lab = root, f"{root}/spool", f"{root}/lab"
@@ -23,7 +25,7 @@ class Place:
             f.write(text)
 
     def daemon(self, *options):
-        p = subprocess.Popen([f"{self.programs}/milongad", "--spool", self.spool, "--volatile", *options],
+        p = subprocess.Popen([f"{self.programs}/milongad", "--spool", self.spool, "--volatile", *self.options, *options],
                              stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
         self.daemons.append(p)
         p.log = b""
