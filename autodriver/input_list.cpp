@@ -2,13 +2,13 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <memory>
+
+#include "base/beneath.h"
 
 namespace milonga {
 namespace {
@@ -57,12 +57,9 @@ Result<InputEntry> look_at(int directory, const std::string& path, const std::st
 }  // namespace
 
 Result<UniqueFd> open_beneath(int directory, const std::string& path, int flags) {
-  open_how how{};
-  how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC | O_NOFOLLOW);
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-  const long fd = ::syscall(SYS_openat2, directory, path.c_str(), &how, sizeof how);
-  if (fd < 0) return fail_errno("open", path);
-  return UniqueFd(static_cast<int>(fd));
+  UniqueFd fd = openat_beneath(directory, path, flags | O_NOFOLLOW);
+  if (!fd.valid()) return fail_errno("open", path);
+  return fd;
 }
 
 Result<std::vector<InputEntry>> list_input(int directory, const std::string& shown) {

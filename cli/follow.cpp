@@ -176,8 +176,8 @@ Result<std::optional<queue::Status>> follow(queue::Queue& queue, queue::JobId id
     if (status->state == queue::State::waiting) live.start_over();
     if (status->state == queue::State::done && !leaving) {
       if (output_fd >= 0) TRY(live.finish(*status));
-      (void)change
-          .release();  // closing it takes milliseconds, which nobody shall wait for: the process ends soon
+      // Closing it takes milliseconds, which nobody shall wait for: the process ends soon.
+      (void)change.release();
       return status;
     }
     // Of standard output only POLLERR, which is told unasked: nobody reads it any more.

@@ -4,19 +4,17 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include <algorithm>
 #include <cstring>
 
+#include "base/beneath.h"
+
 namespace milonga::images {
 
 UniqueFd open_beneath(int root, const std::string& path, int flags) {
-  open_how how{};
-  how.flags = static_cast<unsigned>(flags) | O_CLOEXEC;  // with O_NOFOLLOW a link would be ENOTDIR, or opened
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
-  return UniqueFd(
-      static_cast<int>(::syscall(SYS_openat2, root, path.empty() ? "." : path.c_str(), &how, sizeof how)));
+  // With O_NOFOLLOW a link would be ENOTDIR, or opened.
+  return openat_beneath(root, path.empty() ? "." : path, flags, 0, RESOLVE_NO_XDEV);
 }
 
 Result<std::vector<std::string>> names_in(int directory) {

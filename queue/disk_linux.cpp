@@ -4,12 +4,10 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/magic.h>
-#include <linux/openat2.h>
 #include <pwd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,6 +17,7 @@
 #include <sstream>
 #include <thread>
 
+#include "base/beneath.h"
 #include "base/core/unique_fd.h"
 
 #ifndef RENAME_NOREPLACE
@@ -226,11 +225,7 @@ class LinuxDisk : public Disk {
     return {};
   }
   UniqueFd open_beneath(const std::string& path, int flags, mode_t mode = 0) {
-    open_how how{};
-    how.flags = static_cast<std::uint64_t>(flags) | O_CLOEXEC | ((flags & O_PATH) != 0 ? 0 : O_NOCTTY);
-    how.mode = (flags & O_CREAT) != 0 ? mode : 0;
-    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-    return UniqueFd(static_cast<int>(::syscall(SYS_openat2, root_.get(), path.c_str(), &how, sizeof how)));
+    return openat_beneath(root_.get(), path, flags | ((flags & O_PATH) != 0 ? 0 : O_NOCTTY), mode);
   }
   bool is_of_the_living(int lock) {
     char text[128];

@@ -3,14 +3,14 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/openat2.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
+
+#include "base/beneath.h"
 
 namespace milonga::rest {
 namespace {
@@ -19,14 +19,6 @@ namespace fs = std::filesystem;
 
 constexpr mode_t kDirectoryMode = 0770,
                  kFileMode = 0640;  // the umask takes the group's rights where it should
-
-UniqueFd open_beneath(int root, const std::string& path, int flags, mode_t mode) {
-  open_how how{};
-  how.flags = static_cast<std::uint64_t>(flags) | O_CLOEXEC;
-  how.mode = (flags & O_CREAT) != 0 ? mode : 0;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-  return UniqueFd(static_cast<int>(::syscall(SYS_openat2, root, path.c_str(), &how, sizeof how)));
-}
 
 Result<void> write_all(int fd, std::string_view bytes, const std::string& what) {
   while (!bytes.empty()) {
@@ -49,7 +41,7 @@ std::string random_name() {
 }  // namespace
 
 UniqueFd CourseLabs::open_below(const std::string& path, int flags, mode_t mode) const {
-  return open_beneath(root_.get(), path, flags, mode);
+  return openat_beneath(root_.get(), path, flags, mode);
 }
 
 Result<std::unique_ptr<CourseLabs>> CourseLabs::open(const std::string& path) {
@@ -126,7 +118,7 @@ Result<bool> CourseLabs::make(const std::string& lab) {
 
 Result<std::unique_ptr<CourseLabs::Upload>> CourseLabs::begin_upload() {
   std::string name = temporary("upload");
-  UniqueFd fd = open_beneath(own_.get(), name, O_WRONLY | O_CREAT | O_EXCL, kFileMode);
+  UniqueFd fd = openat_beneath(own_.get(), name, O_WRONLY | O_CREAT | O_EXCL, kFileMode);
   if (!fd.valid()) return fail_errno("create", path_ + "/" + own_path_ + "/" + name);
   return std::unique_ptr<Upload>(new Upload(*this, std::move(name), std::move(fd)));
 }
@@ -196,7 +188,7 @@ Result<std::string> CourseLabs::read_shared(const std::string& name) const {
 
 Result<void> CourseLabs::write_shared(const std::string& name, std::string_view bytes) {
   const std::string target = path_ + "/tmp/" + name, unfinished = temporary("shared");
-  UniqueFd fd = open_beneath(own_.get(), unfinished, O_WRONLY | O_CREAT | O_EXCL, kFileMode);
+  UniqueFd fd = openat_beneath(own_.get(), unfinished, O_WRONLY | O_CREAT | O_EXCL, kFileMode);
   if (!fd.valid()) return fail_errno("write", target);
   TRY(write_all(fd.get(), bytes, target));
   if (::fsync(fd.get()) != 0) return fail_errno("flush", target);

@@ -8,9 +8,9 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/log.h"
 #include "base/utf8.h"
 #include "runner/feedback.h"
-#include "runner/log.h"
 
 namespace milonga::runner {
 namespace {

@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
-#include "autodriver/options.h"
 #include "autodriver/report_view.h"
+#include "base/log.h"
 #include "runner/feedback.h"
-#include "runner/log.h"
+#include "runner/vmm/job_box.h"
 
 namespace milonga::runner {
 namespace {
@@ -134,10 +134,9 @@ void Dispatcher::enter(const WorkPtr& work, Stage stage) {
 milliseconds Dispatcher::deadline_of(const Work& work, Stage stage) const {
   if (stage == Stage::copy_in || stage == Stage::copy_out) return options_.copy_deadline;
   if (stage != Stage::run) return options_.stage_deadline;
-  const auto box = box_options_from(work.claim.job.options);
-  const std::uint64_t wall = box ? box->limits[LimitId::wall] : 0;
-  const milliseconds limit = wall == 0 ? milliseconds(options_.default_wall) : milliseconds(wall / 1'000'000);
-  return limit + options_.run_margin;
+  const auto box = box_of(work.claim.job, "default", options_.default_wall);
+  const milliseconds wall = box ? milliseconds(box->limits[LimitId::wall] / 1'000'000) : options_.default_wall;
+  return wall + options_.run_margin;
 }
 
 void Dispatcher::call(const WorkPtr& work, Stage stage) {

@@ -13,7 +13,7 @@
 #include "queue/spool.h"
 #include "runner/callbacks.h"
 #include "runner/dispatcher.h"
-#include "runner/log.h"
+#include "base/log.h"
 #include "runner/metrics.h"
 #include "runner/options.h"
 #include "runner/service_manager.h"
@@ -209,6 +209,7 @@ Result<void> serve(const DaemonOptions& options) {
 }  // namespace milonga::runner
 
 int main(int argc, char** argv) {
+  using namespace milonga;
   using namespace milonga::runner;
   const auto options = parse_daemon_options(argc, argv);
   if (!options) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "runner/vmm/job_box.h"
 #include "runner/vmm/job_tar.h"
 
 namespace milonga::runner {
@@ -85,9 +86,7 @@ ContainerBounds bounds_of(const BoxOptions& box, double cpus) {
 }
 
 Result<BoxOptions> container_options(const queue::Claim& claim, const ContainerPlan& plan) {
-  BoxOptions box = TRY(box_options_from(claim.job.options));
-  if (box.limits[LimitId::wall] == 0) box.limits[LimitId::wall] = plan.default_wall_s * kSecond;
-  return box;
+  return box_of(claim.job, "default", std::chrono::seconds(plan.default_wall_s));
 }
 
 Result<std::string> create_body(const queue::Claim& claim, const ContainerPlan& plan) {

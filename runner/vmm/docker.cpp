@@ -9,8 +9,9 @@
 #include <filesystem>
 #include <fstream>
 
-#include "runner/log.h"
+#include "base/log.h"
 #include "runner/vmm/container_run.h"
+#include "runner/vmm/job_files.h"
 #include "runner/vmm/job_tar.h"
 #include "runner/vmm/outcome.h"
 
@@ -368,12 +369,8 @@ void DockerVmm::images(Deadline deadline, Done<Names> done) {
 
 void DockerVmm::partial_output(std::shared_ptr<Vm> vm, std::uint64_t offset, std::size_t limit, Deadline,
                                Done<std::string> done) {
-  std::string text(limit, '\0');
-  std::ifstream in(static_cast<DockerVm&>(*vm).output, std::ios::binary);
-  in.seekg(static_cast<std::streamoff>(offset));
-  in.read(text.data(), static_cast<std::streamsize>(limit));
-  text.resize(static_cast<std::size_t>(in.gcount()));
-  loop_.post([text, done = std::move(done)] { done(text); });
+  std::string text = read_piece(static_cast<DockerVm&>(*vm).output, offset, limit);
+  loop_.post([text = std::move(text), done = std::move(done)] { done(text); });
 }
 
 }  // namespace

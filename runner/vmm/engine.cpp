@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "runner/log.h"
+#include "base/log.h"
 
 namespace milonga::runner {
 namespace {

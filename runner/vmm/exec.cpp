@@ -8,11 +8,9 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <map>
-#include <sstream>
 
-#include "runner/log.h"
+#include "base/log.h"
 #include "runner/vmm/exec_request.h"
 #include "runner/vmm/exec_verb.h"
 #include "runner/vmm/job_files.h"
@@ -55,13 +53,6 @@ std::string find_helper() {
     if (const std::string path = own_folder() + place; ::faccessat(AT_FDCWD, path.c_str(), X_OK, 0) == 0)
       return path;
   return {};
-}
-
-std::string read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();  // an I/O error ends it early; a report that is not whole is none
-  return text.str();
 }
 
 UniqueFd open_new(const std::string& path) {
@@ -149,13 +140,8 @@ class ExecVmm : public Vmm {
   void partial_output(std::shared_ptr<Vm> vm, std::uint64_t offset, std::size_t limit, Deadline,
                       Done<std::string> done) override {
     std::string text;
-    if (const auto found = outputs_.find(vm->instance_name()); found != outputs_.end()) {
-      std::ifstream in(found->second, std::ios::binary);
-      in.seekg(static_cast<std::streamoff>(offset));
-      text.resize(limit);
-      in.read(text.data(), static_cast<std::streamsize>(limit));
-      text.resize(static_cast<std::size_t>(in.gcount()));
-    }
+    if (const auto found = outputs_.find(vm->instance_name()); found != outputs_.end())
+      text = read_piece(found->second, offset, limit);
     loop_.post([text, done = std::move(done)] { done(text); });
   }
 
@@ -266,7 +252,7 @@ void ExecVmm::run_job(std::shared_ptr<Vm> any, const queue::Claim& claim, Deadli
     outputs_.erase(vm->name);
     if (!end) return done(Unexpected(end.error()));
     if (end->status > kLastOfAutodriver) return done(Unexpected(failure("run", *end)));
-    done(outcome_of({read_file(report), end->status, end->said}));
+    done(outcome_of({read_left(report), end->status, end->said}));
   });
 }
 

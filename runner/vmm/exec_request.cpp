@@ -6,7 +6,7 @@
 #include <cctype>
 #include <cstdlib>
 
-#include "autodriver/options.h"
+#include "runner/vmm/job_box.h"
 
 namespace milonga::runner {
 namespace {
@@ -36,12 +36,9 @@ Asked about_job(const queue::Claim& claim) {
 
 Result<Asked> about_run(const queue::Claim& claim, const std::string& image,
                         std::chrono::seconds default_wall) {
-  BoxOptions box = TRY(box_options_from(claim.job.options));
+  const BoxOptions box = TRY(box_of(claim.job, image, default_wall));
   if (image.find('/') != std::string::npos && !image.starts_with('/'))
     return fail(fmt::format("the image '{}' is neither a name nor an absolute path", image));
-  if (image != "default") TRY(set_box_option(box, "image", image));
-  if (box.limits[LimitId::wall] == 0)
-    box.limits[LimitId::wall] = static_cast<std::uint64_t>(default_wall.count()) * kSecond;
   const std::vector<std::string> options = autodriver_arguments(box);
   std::vector<std::string> command;
   if (!claim.job.command.empty()) {

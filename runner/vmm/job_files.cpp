@@ -1,14 +1,13 @@
 #include "runner/vmm/job_files.h"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
+#include <sstream>
 
-#include "base/core/unique_fd.h"
+#include "base/beneath.h"
 
 namespace milonga::runner {
 
@@ -23,15 +22,27 @@ Result<void> write_job_files(queue::Queue& queue, const queue::Claim& claim) {
          slash = file.path.find('/', slash + 1))
       if (::mkdirat(root.get(), file.path.substr(0, slash).c_str(), 0755) != 0 && errno != EEXIST)
         return fail_errno("create a folder for", file.path);
-    open_how how{};
-    how.flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
-    how.mode = file.mode & 0777;
-    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-    UniqueFd out(static_cast<int>(::syscall(SYS_openat2, root.get(), file.path.c_str(), &how, sizeof how)));
+    const UniqueFd out = openat_beneath(root.get(), file.path, O_WRONLY | O_CREAT | O_EXCL, file.mode & 0777);
     if (!out.valid()) return fail_errno("copy in", file.path);
     TRY(queue.copy_input(file, out.get()));
   }
   return {};
+}
+
+std::string read_left(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+std::string read_piece(const std::string& path, std::uint64_t offset, std::size_t limit) {
+  std::string text(limit, '\0');
+  std::ifstream in(path, std::ios::binary);
+  in.seekg(static_cast<std::streamoff>(offset));
+  in.read(text.data(), static_cast<std::streamsize>(limit));
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  return text;
 }
 
 }  // namespace milonga::runner

@@ -9,14 +9,13 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
 #include <set>
-#include <sstream>
 #include <thread>
 
 #include "autodriver/options.h"
 #include "autodriver/warm_job.h"
 #include "base/child.h"
+#include "runner/vmm/job_box.h"
 #include "runner/vmm/job_files.h"
 #include "runner/vmm/outcome.h"
 #include "runner/vmm/warm_boxes.h"
@@ -30,13 +29,6 @@ using std::chrono::milliseconds;
 constexpr milliseconds kCancelGrace{5000};  // from SIGTERM, which ends a run in order, to SIGKILL
 constexpr int kLockNumber = 9;              // autodriver's own descriptor of the work directory's lock
 constexpr milliseconds kWarmIdle{60'000};   // a box that was made ahead waits at most so long for a job
-
-std::string read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();  // an I/O error ends it early; a report that is not whole is none
-  return text.str();
-}
 
 UniqueFd open_new(const queue::Claim& claim, const char* name) {
   return UniqueFd(::open((claim.work_dir + "/" + name).c_str(),
@@ -105,18 +97,12 @@ class LocalVmm : public Vmm {
   void partial_output(std::shared_ptr<Vm> vm, std::uint64_t offset, std::size_t limit, Deadline,
                       Done<std::string> done) override {
     std::string text;
-    if (const auto found = outputs_.find(static_cast<LocalVm&>(*vm).name); found != outputs_.end()) {
-      std::ifstream in(found->second, std::ios::binary);
-      in.seekg(static_cast<std::streamoff>(offset));
-      text.resize(limit);
-      in.read(text.data(), static_cast<std::streamsize>(limit));
-      text.resize(static_cast<std::size_t>(in.gcount()));
-    }
+    if (const auto found = outputs_.find(static_cast<LocalVm&>(*vm).name); found != outputs_.end())
+      text = read_piece(found->second, offset, limit);
     loop_.post([text, done = std::move(done)] { done(text); });
   }
 
  private:
-  Result<BoxOptions> box_of(const queue::Claim& claim) const;
   std::vector<std::string> command_line(const queue::Claim& claim, const BoxOptions& box, bool warm) const;
   Result<void> start(LocalVm& vm, const queue::Claim& claim, const BoxOptions& box);
   void stop(const std::shared_ptr<LocalVm>& vm, const std::string& why);
@@ -130,14 +116,6 @@ class LocalVmm : public Vmm {
   std::map<std::string, std::string> outputs_;  // instance name -> file
   WarmBoxes warm_;
 };
-
-Result<BoxOptions> LocalVmm::box_of(const queue::Claim& claim) const {
-  BoxOptions box = TRY(box_options_from(claim.job.options));
-  if (claim.job.image != "default") TRY(set_box_option(box, "image", claim.job.image));
-  if (box.limits[LimitId::wall] == 0)
-    box.limits[LimitId::wall] = static_cast<std::uint64_t>(options_.default_wall.count()) * kSecond;
-  return box;
-}
 
 // autodriver's. That of a warm box has nothing of this one job in it. No name of a job is taken for an option.
 std::vector<std::string> LocalVmm::command_line(const queue::Claim& claim, const BoxOptions& box,
@@ -168,13 +146,15 @@ Result<void> LocalVmm::start(LocalVm& vm, const queue::Claim& claim, const BoxOp
   outputs_[vm.name] = claim.work_dir + "/output";
   // An image may get another content under the same name: no box of one is made ahead.
   const bool may_be_warm = options_.warm > 0 && box.image == "default" && job.directory.valid();
-  const std::vector<std::string> kind = command_line(claim, box, true);
-  if (may_be_warm) loop_.post([this, kind] { warm_.make(kind); });
-  if (auto ready = may_be_warm ? warm_.take(kind) : std::nullopt;
-      ready && send_warm_job(ready->socket.get(), job)) {
-    vm.child = std::move(ready->autodriver);
-    vm.lifeline = std::move(ready->socket);
-    return {};
+  if (may_be_warm) {
+    std::vector<std::string> kind = command_line(claim, box, true);
+    auto ready = warm_.give(kind, job);
+    loop_.post([this, kind = std::move(kind)] { warm_.make(kind); });
+    if (ready) {
+      vm.child = std::move(ready->autodriver);
+      vm.lifeline = std::move(ready->socket);
+      return {};
+    }
   }
   int pipe[2];
   if (::pipe2(pipe, O_CLOEXEC) != 0) return fail_errno("make a pipe", "");
@@ -189,7 +169,7 @@ Result<void> LocalVmm::start(LocalVm& vm, const queue::Claim& claim, const BoxOp
 void LocalVmm::run_job(std::shared_ptr<Vm> any, const queue::Claim& claim, Deadline deadline,
                        Done<RunOutcome> done) {
   auto vm = std::static_pointer_cast<LocalVm>(any);
-  const Result<BoxOptions> box = box_of(claim);
+  const Result<BoxOptions> box = box_of(claim.job, claim.job.image, options_.default_wall);
   if (!box) {
     (void)open_new(claim, "output");  // it wrote none
     return loop_.post([report = refusal(box.error().line()), done = std::move(done)] {
@@ -236,8 +216,8 @@ bool is_full(const std::string& work_dir) {
 
 Result<RunOutcome> LocalVmm::outcome(LocalVm& vm, int status, const std::string& work_dir) const {
   if (!vm.stopped_because.empty()) return fail(vm.stopped_because);
-  const std::string said = said_in_one_line(read_file(work_dir + "/errors"));
-  auto out = WIFEXITED(status) ? outcome_of({read_file(work_dir + "/report.json"), WEXITSTATUS(status), said})
+  const std::string said = said_in_one_line(read_left(work_dir + "/errors"));
+  auto out = WIFEXITED(status) ? outcome_of({read_left(work_dir + "/report.json"), WEXITSTATUS(status), said})
                                : fail(fmt::format("autodriver was killed by signal {}{}", WTERMSIG(status),
                                                   said.empty() ? said : " (it said: " + said + ")"));
   if (!out && is_full(work_dir)) return Unexpected(Error{out.error().what, out.error().hint, ENOSPC});

@@ -11,8 +11,8 @@
 #include <filesystem>
 
 #include "base/child.h"
+#include "base/log.h"
 #include "base/utf8.h"
-#include "runner/log.h"
 
 namespace milonga::runner {
 namespace {

@@ -7,8 +7,6 @@
 
 #include <algorithm>
 
-#include "autodriver/warm_job.h"
-
 namespace milonga::runner {
 namespace {
 
@@ -38,10 +36,14 @@ WarmBoxes::~WarmBoxes() {
   }
 }
 
-std::optional<WarmBox> WarmBoxes::take(const std::vector<std::string>& argv) {
+std::optional<WarmBox> WarmBoxes::give(const std::vector<std::string>& argv, const WarmJob& job) {
   const auto found =
       std::find_if(spares_.begin(), spares_.end(), [&](const auto& spare) { return spare->argv == argv; });
   if (found == spares_.end()) return std::nullopt;
+  if (!send_warm_job((*found)->box.socket.get(), job)) {
+    drop(found->get());  // it has ended and was not yet reaped
+    return std::nullopt;
+  }
   loop_.forget((*found)->box.autodriver.pidfd());
   loop_.cancel((*found)->expiry);
   std::optional<WarmBox> box = std::move((*found)->box);

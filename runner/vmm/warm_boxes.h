@@ -13,14 +13,15 @@
 #include <string>
 #include <vector>
 
+#include "autodriver/warm_job.h"
 #include "base/child.h"
 #include "base/event_loop.h"
 
 namespace milonga::runner {
 
 struct WarmBox {
-  Child autodriver;  // with --warm; it waits for its job
-  UniqueFd socket;   // to hand it over (autodriver/warm_job.h); closing it ends the box
+  Child autodriver;  // with --warm
+  UniqueFd socket;   // over which it came; closing it ends the box
 };
 
 class WarmBoxes {
@@ -31,9 +32,9 @@ class WarmBoxes {
   WarmBoxes(const WarmBoxes&) = delete;
   WarmBoxes& operator=(const WarmBoxes&) = delete;
 
-  // The box that was made with exactly this command line of autodriver, if one waits.
-  // It may be gone the next moment: handing it the job tells.
-  std::optional<WarmBox> take(const std::vector<std::string>& argv);
+  // Gives the job to the box that was made with exactly this command line of autodriver, if one
+  // waits and takes it; the box is the caller's from then on.
+  std::optional<WarmBox> give(const std::vector<std::string>& argv, const WarmJob& job);
 
   // One more of this kind; if there are too many, the oldest goes, unless it is of the same kind.
   // A box that cannot be made is no failure of anybody's job: jobs start without one.
