@@ -35,12 +35,12 @@ struct Ledger {
 class Sweep {
  public:
   Sweep() {
-    char pattern[] = "/var/tmp/milonga-sweep-XXXXXX";
+    char pattern[] = "/var/tmp/crash-sweep-XXXXXX";
     lab_ = ::mkdtemp(pattern);
     std::ofstream(lab_ / "Makefile") << "all:\n\techo hello\n";
     std::ofstream(lab_ / "data") << "data\n";
     // Other content, or it would put lost inputs of the same content back.
-    other_ = ::mkdtemp(std::string("/var/tmp/milonga-sweep-XXXXXX").data());
+    other_ = ::mkdtemp(std::string("/var/tmp/crash-sweep-XXXXXX").data());
     std::ofstream(other_ / "Makefile") << "all:\n\techo other\n";
     std::ofstream(other_ / "data") << "other data\n";
   }
