@@ -79,6 +79,13 @@ struct Status {
   std::optional<ResultRecord> result;  // done
 };
 
+// A runner that lives.
+struct Runner {
+  std::string name;
+  std::string about_json;   // how it introduced itself; empty: not (yet)
+  std::size_t running = 0;  // its jobs
+};
+
 enum class CancelAnswer { cancelled, cancelling, already_done, unknown_id };
 
 // What recovery found; printed by the daemon at its start. Details are in take_notes().
@@ -115,6 +122,10 @@ class Queue {
   // Fails if `exclusive` and another live runner holds this queue.
   using KillOrphan = std::function<void(const Job& job, int attempt, const std::string& work_dir)>;
   virtual Result<Recovery> become_runner(bool exclusive, const KillOrphan& kill_orphan) = 0;
+
+  // Tells everyone who asks for runners() what this one is: one JSON object, kept
+  // as it is for as long as the runner lives. Once.
+  virtual Result<void> introduce(const std::string& about_json) = 0;
 
   // The next job, or nothing. The claim is durable when make_claims_durable()
   // has returned; untrusted code must not start before. On failure the job waits
@@ -161,6 +172,8 @@ class Queue {
   // Newest last; `limit` 0 = all. Waiting and running jobs first by state, then the newest done ones.
   virtual Result<std::vector<Status>> list(std::size_t limit) = 0;
   virtual Result<Stats> stats() = 0;
+  // Those that live, by name.
+  virtual Result<std::vector<Runner>> runners() = 0;
 
   // A descriptor that is readable when the state of `id` may have changed; the caller
   // owns it, waits on it, and calls find() again. To wait on, call it again and give

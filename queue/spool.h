@@ -10,6 +10,7 @@
 //   run/<runner>/<name>    claimed; `lock` there is held while the runner lives
 //   run/<runner>/<id>.cancel   somebody wants it cancelled
 //   work/<runner>/<id>.<attempt>/   the runner's files of one attempt
+//   work/<runner>/about    how the runner introduced itself
 //   done/<id/1000>/<id>.res    the result: whoever links it first has decided
 //   done/<id/1000>/<id>.<attempt>.out   feedback;  <id>.job   the job's record
 //   outbox/<id>            a callback that is owed (outbox.h)
@@ -68,6 +69,7 @@ class Spool : public Queue {
 
   Result<JobId> submit(Job job, const std::string& source_dir) override;
   Result<Recovery> become_runner(bool exclusive, const KillOrphan& kill_orphan) override;
+  Result<void> introduce(const std::string& about_json) override;
   Result<std::optional<Claim>> claim() override;
   Result<void> make_claims_durable() override;
   Result<bool> commit(const Claim& claim, const Completion& completion) override;
@@ -82,6 +84,7 @@ class Spool : public Queue {
   Result<std::optional<Status>> find(JobId id) override;
   Result<std::vector<Status>> list(std::size_t limit) override;
   Result<Stats> stats() override;
+  Result<std::vector<Runner>> runners() override;
   Result<int> watch(JobId id, int earlier = -1) override;
   Result<void> copy_input(const InputFile& file, int to_fd) override;
   Outbox* outbox() override { return &outbox_; }

@@ -54,6 +54,17 @@ Result<Recovery> Spool::become_runner(bool exclusive, const KillOrphan& kill_orp
   return recovery;
 }
 
+// Of the living only: a crash takes it with the runner, so nothing is flushed.
+Result<void> Spool::introduce(const std::string& about_json) {
+  const std::string unfinished = temporary("about");
+  const int file = TRY(disk_->create(unfinished));
+  Result<void> written = disk_->write(file, about_json);
+  disk_->close_file(file);
+  if (written) written = disk_->rename(unfinished, "work/" + runner_ + "/about");
+  if (!written) (void)disk_->unlink(unfinished);
+  return written;
+}
+
 Result<void> Spool::recover_runner(const std::string& dead, const KillOrphan& kill_orphan, Recovery& recovery) {
   const std::string directory = "run/" + dead;
   if (!TRY(disk_->info(directory)).directory) {

@@ -125,6 +125,21 @@ Result<std::vector<std::string>> Spool::done_files() {
   return all;
 }
 
+Result<std::vector<Runner>> Spool::runners() {
+  constexpr std::uint64_t kMostAbout = 64 * 1024;  // bytes
+  std::vector<Runner> living;
+  for (const std::string& name : TRY(disk_->list("run"))) {
+    if (!disk_->owner_is_alive(name.substr(0, name.rfind('-')))) continue;
+    const auto files = disk_->list("run/" + name);
+    if (!files) continue;  // it resigned meanwhile, or is no directory
+    Runner runner{name, disk_->read("work/" + name + "/about", kMostAbout).value_or(""), 0};
+    for (const std::string& file : *files) runner.running += JobName::parse(file) ? 1 : 0;
+    living.push_back(std::move(runner));
+  }
+  std::sort(living.begin(), living.end(), [](const Runner& a, const Runner& b) { return a.name < b.name; });
+  return living;
+}
+
 Result<std::vector<Status>> Spool::list(std::size_t limit) {
   std::vector<Status> out;
   std::vector<Place> all = TRY(places());

@@ -17,6 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::uint64_t kMostShared = 1 << 20;  // bytes of a small file
 constexpr mode_t kDirectoryMode = 0770,
                  kFileMode = 0640;  // the umask takes the group's rights where it should
 
@@ -172,18 +173,27 @@ Result<std::optional<UniqueFd>> CourseLabs::open_output(const std::string& lab,
   return std::optional<UniqueFd>(std::move(fd));
 }
 
-Result<std::string> CourseLabs::read_shared(const std::string& name) const {
-  UniqueFd fd = open_below("tmp/" + name, O_RDONLY);
-  if (!fd.valid() && errno == ENOENT) return std::string();
-  if (!fd.valid()) return fail_errno("read", path_ + "/tmp/" + name);
+Result<std::optional<std::string>> CourseLabs::read_small(const std::string& path, std::uint64_t limit) const {
+  UniqueFd fd = open_below(path, O_RDONLY | O_NONBLOCK);
+  if (!fd.valid() && (errno == ENOENT || errno == ENOTDIR)) return std::optional<std::string>();
+  if (!fd.valid()) return fail_errno("read", path_ + "/" + path);
   std::string bytes;
   char buffer[16 * 1024];
   for (ssize_t n; (n = ::read(fd.get(), buffer, sizeof buffer)) != 0;) {
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return fail_errno("read", path_ + "/tmp/" + name);
+    if (n < 0) return fail_errno("read", path_ + "/" + path);
     bytes.append(buffer, static_cast<std::size_t>(n));
+    if (bytes.size() > limit) return fail(fmt::format("'{}/{}' has more than {} bytes", path_, path, limit));
   }
-  return bytes;
+  return std::optional(std::move(bytes));
+}
+
+Result<std::optional<std::string>> CourseLabs::read_file(const std::string& lab, const std::string& name) const {
+  return read_small(lab + "/" + name, kMostShared);
+}
+
+Result<std::string> CourseLabs::read_shared(const std::string& name) const {
+  return TRY(read_small("tmp/" + name, kMostShared)).value_or("");
 }
 
 Result<void> CourseLabs::write_shared(const std::string& name, std::string_view bytes) {

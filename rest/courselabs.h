@@ -67,6 +67,9 @@ class CourseLabs {
   // Durable. False: the same content stood there under this name.
   Result<bool> place(Upload& upload, const std::string& lab, const std::string& name);
 
+  // A small uploaded file; nothing if there is none. Fails on one of more than a megabyte.
+  Result<std::optional<std::string>> read_file(const std::string& lab, const std::string& name) const;
+
   // A directory with a job's files, by their destination names, each in the
   // version that is in the lab now (hard links: uploads replace, never rewrite).
   class Staged {
@@ -121,6 +124,7 @@ class CourseLabs {
   Result<void> take_own_place();
   void remove_dead();
   [[nodiscard]] UniqueFd open_below(const std::string& path, int flags, mode_t mode = 0) const;
+  Result<std::optional<std::string>> read_small(const std::string& path, std::uint64_t limit) const;
   std::string temporary(const char* what);
   Result<std::string> hash_of(int lab, const std::string& name, std::uint64_t& budget);
 

@@ -91,4 +91,12 @@ std::string bars(std::string_view caption, std::string_view unit, const std::vec
   return out + "</svg></figure>\n";
 }
 
+std::string html_page(std::string_view title, std::string_view head, const std::string& body) {
+  return fmt::format(
+      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+      "content=\"width=device-width\">{1}"
+      "<title>{0}</title><link rel=\"stylesheet\" href=\"/ui/style.css\"></head><body>\n{2}</body></html>\n",
+      escape(title), head, body);
+}
+
 }  // namespace milonga::rest

@@ -13,6 +13,9 @@ namespace milonga::rest {
 // or is a control character (but tab and newline) becomes U+FFFD.
 std::string escape(std::string_view text);
 
+// A whole page; `head` and `body` are HTML, the title is text.
+std::string html_page(std::string_view title, std::string_view head, const std::string& body);
+
 // Bars from left to right, each a label (said when pointed at) and a value; `behind` is drawn
 // lighter behind it where it is larger. The axis ends at a round number.
 struct Bar {

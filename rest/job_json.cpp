@@ -58,6 +58,12 @@ std::string iso_utc(std::int64_t unix_ms) {
   return fmt::format("{}.{:03}Z", text, unix_ms % 1000);
 }
 
+std::string minute_utc(std::int64_t unix_ms) {
+  std::string text = iso_utc(unix_ms).substr(0, 16);
+  text[10] = ' ';
+  return text;
+}
+
 const char* state_name(queue::State state) {
   constexpr const char* kNames[] = {"waiting", "running", "done"};
   return kNames[static_cast<int>(state)];
@@ -100,10 +106,34 @@ json::object job_json(const queue::Status& status) {
   out["reason"] = result.reason;
   out["finished_at"] = iso_utc(result.finished_ms);
   out["evidence"] = evidence_of(result);
-  const auto scored = autoresult(feedback_end(result));
+  const std::string feedback = feedback_end(result);
+  const auto scored = autoresult(feedback);
+  const auto shown = scored ? presentation(feedback) : std::nullopt;
   out["scores"] = scored ? json::value(scored->at("scores")) : json::value(nullptr);
   const json::value* board = scored ? scored->if_contains("scoreboard") : nullptr;
   out["scoreboard"] = board == nullptr ? json::value(nullptr) : *board;
+  out["presentation"] = shown ? json::value(*shown) : json::value(nullptr);
+  return out;
+}
+
+json::object runner_json(const queue::Runner& runner) {
+  json::error_code error;
+  const json::value said = json::parse(runner.about_json, error);
+  const json::object about = !error && said.is_object() ? said.as_object() : json::object();
+  const auto field = [&](const char* name, json::kind kind) {
+    const json::value* value = about.if_contains(name);
+    return value != nullptr && value->kind() == kind ? *value : json::value();
+  };
+  json::object out{{"runner", runner.name}, {"running", runner.running}};
+  for (const char* name : {"host", "driver", "version"}) out[name] = field(name, json::kind::string);
+  for (const char* name : {"slots", "warm"}) out[name] = field(name, json::kind::int64);
+  const json::value since = field("since_ms", json::kind::int64);
+  out["since"] = since.is_null() ? json::value() : json::value(iso_utc(since.as_int64()));
+  out["places"] = json::array();
+  if (const json::value places = field("places", json::kind::array); places.is_array())
+    for (const json::value& place : places.as_array())
+      if (place.is_object() && place.as_object().contains("name"))
+        out["places"].as_array().push_back(place.as_object().at("name"));
   return out;
 }
 

@@ -51,28 +51,32 @@ Result<json::object> TangoApi::read_pools() const {
   return value.as_object();
 }
 
-Reply TangoApi::pool(const std::string& image) {
-  const auto pools = read_pools();
-  if (!pools) return failure(pools.error());
-  const auto jobs = live(kMostLive);
-  if (!jobs) return failure(jobs.error());
-  std::map<std::string, std::pair<std::int64_t, std::int64_t>> sizes;  // image -> size, busy
-  json::object extra{{"pools", json::object()}};
-  for (const auto& pool : *pools) {
-    if (pool.key() == kScale)
-      extra.insert(pool.value().as_object().begin(), pool.value().as_object().end());
-    else if (pool.value().is_object())
-      sizes[pool.key()].first = number_of(pool.value().as_object(), "size");
+Result<std::map<std::string, TangoApi::Pool>> TangoApi::pools() {
+  std::map<std::string, Pool> all;
+  for (const auto& kept : TRY(read_pools()))
+    if (kept.key() != kScale && kept.value().is_object())
+      all[kept.key()].size = number_of(kept.value().as_object(), "size");
+  for (const queue::Status& status : TRY(live(kMostLive))) {
+    const auto label = status.job.labels.find(kImageLabel);
+    Pool& pool = all[label == status.job.labels.end() ? status.job.image : label->second];
+    ++(status.state == queue::State::running ? pool.running : pool.waiting);
   }
-  for (const queue::Status& status : *jobs)
-    if (status.state == queue::State::running) {
-      const auto label = status.job.labels.find(kImageLabel);
-      ++sizes[label == status.job.labels.end() ? status.job.image : label->second].second;
-    }
-  const bool one = !image.empty() && sizes.contains(image);
+  return all;
+}
+
+Reply TangoApi::pool(const std::string& image) {
+  const auto kept = read_pools();
+  if (!kept) return failure(kept.error());
+  auto all = pools();
+  if (!all) return failure(all.error());
+  std::erase_if(*all, [](const auto& row) { return row.second.size == 0 && row.second.running == 0; });
+  json::object extra{{"pools", json::object()}};
+  if (const json::value* scale = kept->if_contains(kScale); scale != nullptr && scale->is_object())
+    extra.insert(scale->as_object().begin(), scale->as_object().end());
+  const bool one = !image.empty() && all->contains(image);
   json::object& rows = extra["pools"].as_object();
-  for (const auto& [name, size] : sizes)
-    if (!one || name == image) rows[name] = pool_row(size.first, size.second);
+  for (const auto& [name, pool] : *all)
+    if (!one || name == image) rows[name] = pool_row(pool.size, pool.running);
   if (image.empty()) return status_reply(0, "Found all pools", std::move(extra));
   return one ? status_reply(0, "Found pool", std::move(extra))
              : status_reply(-1, "Pool not found", std::move(extra));

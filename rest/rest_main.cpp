@@ -44,7 +44,7 @@ Result<void> serve(const ServerOptions& options) {
   KeysInForce keys(options.keys);
   TangoApi tango(options, keys, *labs, queue);
   V1Api v1(options, keys, *labs, queue, tango);
-  Ui ui(keys, queue);
+  Ui ui(keys, *labs, queue, tango);
   Router api(tango, v1, ui);
   ServerLimits limits;
   limits.threads = options.threads;

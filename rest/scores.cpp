@@ -33,19 +33,33 @@ std::optional<json::object> object_of(std::string_view text) {
   return std::move(value.as_object());
 }
 
+// Takes the last line that is not blank off `text`; empty if there is none.
+std::string_view take_last_line(std::string_view& text) {
+  const std::size_t last = text.find_last_not_of(" \t\r\n\f\v");
+  if (last == std::string_view::npos) return text = {};
+  text = text.substr(0, last + 1);
+  const std::size_t newline = text.rfind('\n');
+  const std::string_view line = newline == std::string_view::npos ? text : text.substr(newline + 1);
+  text.remove_suffix(line.size());
+  return line;
+}
+
 }  // namespace
 
 std::optional<json::object> autoresult(std::string_view feedback) {
-  const std::size_t last = feedback.find_last_not_of(" \t\r\n\f\v");
-  if (last == std::string_view::npos) return {};
-  feedback = feedback.substr(0, last + 1);
-  const std::size_t newline = feedback.rfind('\n');
-  const std::string_view line = newline == std::string_view::npos ? feedback : feedback.substr(newline + 1);
+  const std::string_view line = take_last_line(feedback);
+  if (line.empty()) return {};
   auto object = object_of(line);
   if (!object) object = object_of(with_quoted_keys(line));
   if (!object) return {};
   const json::value* scores = object->if_contains("scores");
   return scores != nullptr && scores->is_object() ? std::move(object) : std::nullopt;
+}
+
+std::optional<json::object> presentation(std::string_view feedback) {
+  (void)take_last_line(feedback);
+  auto object = object_of(take_last_line(feedback));
+  return object && object->contains("_presentation") ? std::move(object) : std::nullopt;
 }
 
 double total_of(const json::object& autoresult) {

@@ -14,6 +14,10 @@ namespace milonga::rest {
 // "scoreboard" are in it as they were written.
 std::optional<boost::json::object> autoresult(std::string_view feedback);
 
+// How the result is to be shown, of the line before that one: {"_presentation": "semantic", "stages": [...], ...},
+// as it was written; nothing if it is no such object.
+std::optional<boost::json::object> presentation(std::string_view feedback);
+
 // Sum of the scores that are numbers.
 double total_of(const boost::json::object& autoresult);
 

@@ -10,6 +10,7 @@
 
 #include <boost/json/object.hpp>
 #include <chrono>
+#include <map>
 #include <mutex>
 #include <string>
 
@@ -36,6 +37,13 @@ class TangoApi : public Service {
     std::vector<std::string> problems;  // why not, a line each
   };
   Added submit(const JobRequest& request, const std::string& key_id, const std::string& lab);
+
+  // The images that a pool was asked for or that have jobs, by name; also for our own API.
+  struct Pool {
+    std::int64_t size = 0;  // as prealloc asked
+    std::int64_t running = 0, waiting = 0;
+  };
+  Result<std::map<std::string, Pool>> pools();
 
  private:
   // tango_api.cpp: labs, files and what is known of jobs

@@ -14,11 +14,16 @@
 #include "rest/job_feed.h"
 #include "rest/job_json.h"
 #include "rest/job_view.h"
+#include "rest/name.h"
+#include "rest/scoreboard.h"
+#include "rest/scores.h"
 
 namespace milonga::rest {
 namespace {
 
 constexpr std::size_t kMostJobs = 2000;  // looked at for the overview
+constexpr std::size_t kMostScored = 5000;  // looked at for a scoreboard: the newest of all labs
+constexpr std::string_view kScoreboards = "/ui/scoreboard/";
 constexpr int kMostFeeds = 16;
 constexpr off_t kMostOutput = 256 * 1024;  // bytes on a job's page: its end
 
@@ -42,6 +47,12 @@ Reply sorry(unsigned status, std::string_view why) {
                                   "rel=\"stylesheet\" href=\"/ui/style.css\">"
                                   "<p>{}</p><p><a href=\"/ui/\">Status</a></p></html>\n",
                                   escape(why)));
+}
+
+Reply key_needed(std::string_view which) {
+  Reply reply = sorry(401, std::string(which) + " is needed, as the password; the name does not matter.");
+  reply.headers.emplace_back("WWW-Authenticate", "Basic realm=\"Milonga\", charset=\"UTF-8\"");
+  return reply;
 }
 
 // The password of "Basic base64(NAME:PASSWORD)".
@@ -78,11 +89,6 @@ queue::JobId job_id(const std::string& text) {
 
 }  // namespace
 
-bool Ui::knows(const RequestHead& head) const {
-  const auto access = keys_.find(password_of(head.authorization));
-  return access && access->everything();
-}
-
 Plan Ui::begin(const RequestHead& head) {
   Plan plan;
   plan.call = "ui";
@@ -96,13 +102,14 @@ Plan Ui::begin(const RequestHead& head) {
   if (path == "/ui/app.js") return at_once(page(200, std::string(kScript), "text/javascript"));
   if (!failures_.has(head.peer))
     return at_once(sorry(429, "Too many wrong keys from this address: wait some seconds."));
-  if (!knows(head)) {
-    if (!head.authorization.empty()) (void)failures_.take(head.peer);
-    Reply reply =
-        sorry(401, "A key for the whole site is needed, as the password; the name does not matter.");
-    reply.headers.emplace_back("WWW-Authenticate", "Basic realm=\"Milonga\", charset=\"UTF-8\"");
-    return at_once(std::move(reply));
+  const auto access = keys_.find(password_of(head.authorization));
+  if (!access && !head.authorization.empty()) (void)failures_.take(head.peer);
+  if (path.starts_with(kScoreboards)) {
+    const std::string lab = percent_decode(std::string_view(path).substr(kScoreboards.size()));
+    plan.finish = [this, lab, access](const std::string&) { return scoreboard(lab, access); };
+    return plan;
   }
+  if (!access || !access->everything()) return at_once(key_needed("A key for the whole site"));
   plan.finish = [this, path, head](const std::string&) { return answer(path, head); };
   return plan;
 }
@@ -118,15 +125,46 @@ Reply Ui::answer(const std::string& path, const RequestHead& head) {
 }
 
 Reply Ui::overview() {
-  std::vector<queue::Status> jobs;
-  queue::Stats stats;
+  Overview now;
   const auto read = queue_.use([&](queue::Queue& q) -> Result<void> {
-    stats = TRY(q.stats());
-    jobs = TRY(q.list(kMostJobs));
+    now.stats = TRY(q.stats());
+    now.jobs = TRY(q.list(kMostJobs));
+    now.runners = TRY(q.runners());
     return {};
   });
   if (!read) return sorry(500, read.error().line());
-  return page(200, overview_page(jobs, stats, unix_ms()));
+  auto pools = tango_.pools();
+  if (!pools) return sorry(500, pools.error().line());
+  now.pools = std::move(*pools);
+  return page(200, overview_page(now, unix_ms()));
+}
+
+// `lab` as in the directory's name, "<key id>-<lab>", or the lab alone, of the key that asks. Who may
+// not look learns nothing, not even whether there is such a lab.
+Reply Ui::scoreboard(const std::string& lab, const std::optional<Access>& access) {
+  if (!name_problem(lab, kLongestFile).empty()) return sorry(404, "There is no such page.");
+  std::string folder = lab;
+  if (access && !labs_.exists(folder)) folder = access->id + "-" + lab;
+  const auto text = labs_.read_file(folder, kScoreboardFile);
+  if (!text) return sorry(500, text.error().line());
+  const auto settings = *text ? parse_scoreboard(**text) : Result<ScoreboardSettings>(ScoreboardSettings());
+  const bool may = access && (access->everything() || access->may_lane(folder));
+  if (!may && !(settings && settings->open)) return key_needed("A key for this course lab");
+  if (!*text) return sorry(404, fmt::format("This lab shows no scoreboard: it has no file {}.", kScoreboardFile));
+  if (!settings) return sorry(500, settings.error().line());
+  auto jobs = queue_.use([](queue::Queue& q) { return q.list(kMostScored); });
+  if (!jobs) return sorry(500, jobs.error().line());
+  std::map<std::string, const queue::Status*> newest;  // of each student
+  for (const queue::Status& status : *jobs) {
+    if (!status.result || status.job.lane != folder || verdict_of(*status.result).empty()) continue;
+    const queue::Status*& kept = newest[student_of(status.job.output.substr(status.job.output.rfind('/') + 1))];
+    if (kept == nullptr || kept->job.id < status.job.id) kept = &status;
+  }
+  std::vector<Standing> standings;
+  for (const auto& [student, status] : newest)
+    if (auto scored = autoresult(feedback_end(*status->result)))
+      standings.push_back({student, std::move(*scored), status->result->finished_ms});
+  return page(200, scoreboard_page(lab, *settings, std::move(standings)));
 }
 
 Reply Ui::job(const std::string& id) {

@@ -18,14 +18,6 @@ namespace json = boost::json;
 constexpr std::size_t kRecent = 50;
 constexpr int kMinutes = 60;
 
-std::string frame(std::string_view title, std::string_view head, const std::string& body) {
-  return fmt::format(
-      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
-      "content=\"width=device-width\">{1}"
-      "<title>{0}</title><link rel=\"stylesheet\" href=\"/ui/style.css\"></head><body>\n{2}</body></html>\n",
-      escape(title), head, body);
-}
-
 // When its runner took it: the first line that the runner wrote down; 0: not known.
 std::int64_t taken_ms(const queue::Status& status) {
   if (!status.result) return 0;
@@ -66,6 +58,42 @@ std::string courses(const std::vector<queue::Status>& jobs, std::int64_t now_ms)
     out += fmt::format("<tr><td>{}<td class=\"n\">{}<td class=\"n\">{}<td class=\"n\">{}</tr>\n",
                        escape(name), lab.waiting, lab.running,
                        lab.oldest_ms == 0 ? "" : duration(seconds_between(lab.oldest_ms, now_ms)));
+  return out + "</table></div>\n";
+}
+
+std::string hosts(const std::vector<queue::Runner>& runners) {
+  std::string out = "<h2>Hosts</h2>\n";
+  if (runners.empty())
+    return out + "<p class=\"bad\">No daemon takes jobs from this queue: start milongad.</p>\n";
+  const auto text = [](const json::value& v) {
+    return v.is_null() ? "?" : v.is_string() ? std::string(v.as_string()) : json::serialize(v);
+  };
+  out +=
+      "<div class=\"scroll\"><table id=\"hosts\"><tr><th>Host<th>Driver<th class=\"n\">Slots<th "
+      "class=\"n\">Running<th class=\"n\">Boxes ahead<th>Since (UTC)</tr>\n";
+  for (const queue::Runner& runner : runners) {
+    json::object about = runner_json(runner);
+    if (about.at("since").is_string())  // to the minute
+      about["since"] = std::string(about.at("since").as_string()).replace(10, 1, " ").substr(0, 16);
+    std::string places;
+    for (const json::value& place : about.at("places").as_array()) places += (places.empty() ? " " : ", ") + text(place);
+    out += fmt::format(
+        "<tr><td>{}<td>{}<td class=\"n\">{}<td class=\"n\">{}<td class=\"n\">{}<td class=\"word\">{}</tr>\n",
+        escape(text(about.at("host"))), escape(text(about.at("driver")) + places), text(about.at("slots")), runner.running,
+        about.at("warm").is_null() ? "" : text(about.at("warm")), escape(text(about.at("since"))));
+  }
+  return out + "</table></div>\n";
+}
+
+std::string pools(const std::map<std::string, TangoApi::Pool>& pools) {
+  std::string out = "<h2>Pools</h2>\n";
+  if (pools.empty()) return out + "<p class=\"dim\">No image has jobs or was asked for ahead.</p>\n";
+  out +=
+      "<div class=\"scroll\"><table id=\"pools\"><tr><th>Image<th class=\"n\">Asked for<th class=\"n\">Running<th "
+      "class=\"n\">Waiting</tr>\n";
+  for (const auto& [image, pool] : pools)
+    out += fmt::format("<tr><td>{}<td class=\"n\">{}<td class=\"n\">{}<td class=\"n\">{}</tr>\n", escape(image), pool.size,
+                       pool.running, pool.waiting);
   return out + "</table></div>\n";
 }
 
@@ -161,21 +189,21 @@ std::string plots(const std::vector<queue::Status>& jobs, std::int64_t now_ms) {
 
 }  // namespace
 
-std::string overview_page(const std::vector<queue::Status>& jobs, const queue::Stats& stats,
-                          std::int64_t now_ms) {
+std::string overview_page(const Overview& now, std::int64_t now_ms) {
+  const queue::Stats& stats = now.stats;
   std::string body = fmt::format(
       "<h1>Milonga</h1>\n<ul "
       "class=\"facts\"><li><b>{}</b>waiting<li><b>{}</b>running<li><b>{}</b>done<li><b{}>{}</b>files set "
       "aside</ul>\n",
       stats.waiting, stats.running, stats.done, stats.bad == 0 ? "" : " class=\"bad\"", stats.bad);
-  body += courses(jobs, now_ms);
-  if (const auto live = stats.waiting + stats.running; live > jobs.size())
+  body += courses(now.jobs, now_ms);
+  if (const auto live = stats.waiting + stats.running; live > now.jobs.size())
     body += fmt::format("<p class=\"dim\">Of the {} jobs that wait or run, the first {}.</p>\n", live,
-                        jobs.size());
-  body += plots(jobs, now_ms) + recent(jobs, now_ms);
+                        now.jobs.size());
+  body += hosts(now.runners) + pools(now.pools) + plots(now.jobs, now_ms) + recent(now.jobs, now_ms);
   body += fmt::format("<p class=\"dim\">As of {}. The page loads itself again every 10 s.</p>\n",
                       iso_utc(now_ms));
-  return frame("Milonga", "<meta http-equiv=\"refresh\" content=\"10\">", body);
+  return html_page("Milonga", "<meta http-equiv=\"refresh\" content=\"10\">", body);
 }
 
 std::string job_page(const queue::Status& status, const std::string& output) {
@@ -206,7 +234,7 @@ std::string job_page(const queue::Status& status, const std::string& output) {
   body += fmt::format("</table>\n<h2>{}</h2>\n<pre id=\"output\"{}>{}</pre>\n",
                       live ? "Output so far" : "Feedback",
                       live ? fmt::format(" data-events=\"/ui/jobs/{}/events\"", job.id) : "", escape(output));
-  return frame(fmt::format("Job {}", job.id), live ? "<script src=\"/ui/app.js\" defer></script>" : "", body);
+  return html_page(fmt::format("Job {}", job.id), live ? "<script src=\"/ui/app.js\" defer></script>" : "", body);
 }
 
 }  // namespace milonga::rest

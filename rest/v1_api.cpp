@@ -54,6 +54,8 @@ const std::vector<V1Api::Route>& V1Api::table() {
       {Who::anybody, "GET", "/v1/openapi.json", &V1Api::describe},
       {Who::anybody, "GET", "/v1/health", &V1Api::health},
       {Who::key, "GET", "/v1/metrics", &V1Api::metrics},
+      {Who::key, "GET", "/v1/hosts", &V1Api::hosts},
+      {Who::key, "GET", "/v1/pools", &V1Api::pools},
       {Who::key, "GET", "/v1/labs/{lab}/files", &V1Api::files},
       {Who::key, "PUT", "/v1/labs/{lab}/files/{name}", nullptr},
       {Who::key, "POST", "/v1/labs/{lab}/jobs", &V1Api::create_job},

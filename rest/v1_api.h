@@ -60,6 +60,8 @@ class V1Api : public Service {
   Reply report(const Request& request);
   Reply health(const Request& request);
   Reply metrics(const Request& request);
+  Reply hosts(const Request& request);
+  Reply pools(const Request& request);
   Reply describe(const Request& request);
   Result<std::optional<queue::Status>> find(const Request& request);  // none: also if the key may not see it
 

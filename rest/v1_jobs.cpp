@@ -206,4 +206,23 @@ Reply V1Api::metrics(const Request&) {
   return reply;
 }
 
+Reply V1Api::hosts(const Request& request) {
+  if (!request.access.everything()) return problem(403, "this key is for some labs only");
+  const auto runners = queue_.use([](queue::Queue& q) { return q.runners(); });
+  if (!runners) return problem(503, runners.error().line());
+  json::array list;
+  for (const queue::Runner& runner : *runners) list.push_back(runner_json(runner));
+  return json_reply(200, json::object{{"hosts", std::move(list)}});
+}
+
+Reply V1Api::pools(const Request& request) {
+  if (!request.access.everything()) return problem(403, "this key is for some labs only");
+  const auto all = tango_.pools();
+  if (!all) return problem(503, all.error().line());
+  json::array list;
+  for (const auto& [image, pool] : *all)
+    list.push_back({{"image", image}, {"size", pool.size}, {"running", pool.running}, {"waiting", pool.waiting}});
+  return json_reply(200, json::object{{"pools", std::move(list)}});
+}
+
 }  // namespace milonga::rest

@@ -11,6 +11,7 @@
 
 #include "base/event_loop.h"
 #include "queue/spool.h"
+#include "runner/about.h"
 #include "runner/callbacks.h"
 #include "runner/dispatcher.h"
 #include "base/log.h"
@@ -114,6 +115,7 @@ Result<std::unique_ptr<Daemon>> Daemon::create(const DaemonOptions& options) {
   daemon->loop_ = TRY(EventLoop::create());
   daemon->manager_ = std::make_unique<ServiceManager>(*daemon->loop_);
   TRY(recover(*daemon->queue_));
+  TRY(daemon->queue_->introduce(about_json(options)));
   TRY(daemon->make_driver());
   TRY(daemon->make_callbacks());
   TRY(daemon->make_status());

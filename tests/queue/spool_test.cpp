@@ -33,6 +33,32 @@ TEST_F(SpoolTest, AJobIsSubmittedClaimedAndDone) {
   EXPECT_EQ(q->stats()->done, 1u);
 }
 
+TEST_F(SpoolTest, RunnersThatLiveAreKnownByWhatTheySayOfThemselves) {
+  EXPECT_TRUE(open()->runners()->empty());
+  auto q = runner();
+  EXPECT_EQ(q->runners()->size(), 1u);
+  EXPECT_EQ(q->runners()->front().about_json, "");
+  ASSERT_TRUE(q->introduce(R"({"host": "a"})"));
+  EXPECT_FALSE(q->introduce("again"));
+  submit(*q);
+  ASSERT_TRUE(q->take_changes());
+  const Claim c = must_claim(*q);
+  auto looking = open();
+  const Runner one = looking->runners()->at(0);
+  EXPECT_EQ(one.about_json, R"({"host": "a"})");
+  EXPECT_EQ(one.running, 1u);
+  EXPECT_TRUE(finish(*q, c));
+  EXPECT_EQ(looking->runners()->at(0).running, 0u);
+  q->resign();
+  EXPECT_TRUE(looking->runners()->empty());
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(runner()->introduce("{}") ? 7 : 1);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ASSERT_EQ(WEXITSTATUS(status), 7);
+  EXPECT_TRUE(looking->runners()->empty()) << "a dead one is none";
+}
+
 TEST_F(SpoolTest, InputsKeepTheVersionThatWasSubmitted) {
   auto q = runner();
   submit(*q);

@@ -88,6 +88,8 @@ def tables(place):
                    "Jobs finished each minute", "<rect class=\"bar\""):
         assert wanted in html, (wanted, html)
     assert re.search(r"<td>cs101-hello<td class=\"n\">2<td class=\"n\">1<td class=\"n\">", html), html
+    assert re.search(r'id="hosts">.*<td>local<td class="n">1<td class="n">1<td class="n">1', html, re.S), html
+    assert re.search(r'id="pools">.*<td>autograding_image<td class="n">0<td class="n">1<td class="n">2', html, re.S), html
     done = get(place, "/ui/jobs/4")[2]
     assert "&lt;b&gt;bold&lt;/b&gt;" in done and "<b>bold" not in done and "Autodriver returned normally" in done, done
     expect(Page(done).tags.count("script"), 0)
@@ -108,7 +110,39 @@ def tables(place):
     stream = c.getresponse().read().decode()
     assert "second" in stream and stream.rstrip().rsplit("event: ", 1)[1].startswith("end"), stream
     c.close()
+    scoreboards(place)
     expect(stop(p), 0)
+
+
+def scoreboards(place):
+    """A lab shows one if its staff uploaded scoreboard.json; to whom is written there."""
+    board = "/ui/scoreboard/"
+    place.open("cs103-fast")
+    folder = os.path.basename(os.path.dirname(place.lab_dir("cs103-fast") + "/"))
+    expect(get(place, board + "cs103-fast")[0], 404)  # none yet
+    settings = {"title": "Fast & small", "scoreboard": [{"hdr": "Ops"}], "nicknames": {"ann@x.edu": "<Fox>"}}
+    place.upload("scoreboard.json", json.dumps(settings).encode(), "cs103-fast")
+    place.upload("noboard", b"x", "cs102-sort")
+    for n, (student, ops) in enumerate((("ann@x.edu", 5), ("bob@x.edu", 7), ("ann@x.edu", 9))):  # the newest of ann's counts
+        place.upload(f"m{n}", make(["echo '" + json.dumps({"scores": {"a": 1}, "scoreboard": [ops]}) + "'"]), "cs103-fast")
+        name = f"{student}_{n}_cs103-fast_autograde.txt"
+        expect(place.add({f"m{n}": "Makefile"}, "cs103-fast", output_file=name)["statusMsg"], "Job added")
+        place.feedback(name, "cs103-fast", 40)
+    for name in ("cs103-fast", folder):
+        status, _, html = get(place, board + name)
+        expect(status, 200)
+        assert "Fast &amp; small" in html and "@x.edu" not in html and "<Fox>" not in html, html
+        expect(re.findall(r'<td class="n">(\d)<td>(.*?)<td class="n">(\d)', html),
+               [("1", "&lt;Fox&gt;", "9"), ("2", '<span class="dim">anonymous</span>', "7")])
+    for name in ("cs103-fast", folder, "cs102-sort", "nothing"):
+        expect((name, get(place, board + name, {})[0]), (name, 401))
+    for name in ("../cs103-fast", "..%2fcs103-fast", ".", "a%00b", "", "x" * 300):
+        expect((name, get(place, board + name)[0]), (name, 404))
+    expect(get(place, board + "cs102-sort")[0], 404)
+    place.upload("scoreboard.json", json.dumps({**settings, "open": True}).encode(), "cs103-fast")
+    expect(get(place, board + folder, {})[0], 200)
+    place.upload("scoreboard.json", b"{]", "cs103-fast")
+    expect((get(place, board + folder, {})[0], get(place, board + folder)[0]), (401, 500))
 
 
 class Chromium:
@@ -220,6 +254,12 @@ def browser(place):
         expect([c for c in complaints if "favicon" not in c and "404" not in c], [])
         asked = [e["params"]["request"]["url"] for e in b.events if e["method"] == "Network.requestWillBeSent"]
         assert asked and all(u.startswith(base) for u in asked), asked
+        b.shot(f"{shots}/narrow.png", 420, 1400)
+        place.upload("scoreboard.json", b'{"open": true, "nicknames": {"o0": "Tango Fox"}}', "cs101-hello")
+        b.open(f"{base}/ui/scoreboard/cs101-hello")
+        expect(b.ask("document.querySelector('#scoreboard tr:nth-child(2)').textContent.slice(0, 12)"), "1Tango Fox10")
+        b.shot(f"{shots}/scoreboard.png")
+        b.open(f"{base}/ui/")
         b.shot(f"{shots}/narrow.png", 420, 1400)
         assert b.ask("document.documentElement.scrollWidth <= 420"), "wider than a telephone"
         # Without JavaScript the tables are the same.

@@ -51,6 +51,15 @@ TEST(Scores, NothingElseIsAResult) {
   EXPECT_FALSE(autoresult(deep));
 }
 
+TEST(Scores, ThePresentationIsTheLineBefore) {
+  const char* stages = R"({"_presentation": "semantic", "stages": ["a"], "a": {"t1": {"passed": true, "hint": "x: y"}}})";
+  const auto shown = presentation(std::string("out\n") + stages + "\n{\"scores\": {\"a\": 1}}\n\n");
+  ASSERT_TRUE(shown);
+  EXPECT_EQ(json::value(*shown), json::parse(stages));
+  for (const char* none : {"", "{}", "{\"scores\": {}}", "{\"stages\": []}\n{\"scores\": {}}", "text\n{\"scores\": {}}"})
+    EXPECT_FALSE(presentation(none)) << none;
+}
+
 TEST(RateLimit, ABurstThenTheRateAndEachNameForItself) {
   RateLimit limit(10, 3);
   const auto begin = RateLimit::Clock::now();

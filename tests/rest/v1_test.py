@@ -147,6 +147,8 @@ def api(place):
     v1("GET", f"/v1/jobs/{ids[0]}/report", wanted=404)
     (end,) = events_of(place, f"/v1/jobs/{ids[1]}/events")
     expect((end[0], end[1]["outcome"]), ("end", "cancelled"))
+    expect(v1("GET", "/v1/hosts")["hosts"], [])
+    expect([(p["waiting"], p["running"], p["size"]) for p in v1("GET", "/v1/pools")["pools"]], [(7, 0, 0)])
     metrics = v1("GET", "/v1/metrics").decode()
     assert "\nmilonga_jobs_waiting 7\n" in metrics and "# TYPE milonga_jobs_waiting gauge\n" in metrics, metrics
     # what is none of these
