@@ -169,6 +169,8 @@ class Queue {
   virtual Result<CancelAnswer> cancel(JobId id, const std::string& by) = 0;
 
   virtual Result<std::optional<Status>> find(JobId id) = 0;
+  // Only the result, if there is one: costs the same however many jobs there are.
+  virtual Result<std::optional<ResultRecord>> find_result(JobId id) = 0;
   // Newest last; `limit` 0 = all. Waiting and running jobs first by state, then the newest done ones.
   virtual Result<std::vector<Status>> list(std::size_t limit) = 0;
   virtual Result<Stats> stats() = 0;

@@ -82,6 +82,7 @@ class Spool : public Queue {
   void resign() override;
   Result<CancelAnswer> cancel(JobId id, const std::string& by) override;
   Result<std::optional<Status>> find(JobId id) override;
+  Result<std::optional<ResultRecord>> find_result(JobId id) override;
   Result<std::vector<Status>> list(std::size_t limit) override;
   Result<Stats> stats() override;
   Result<std::vector<Runner>> runners() override;
@@ -139,7 +140,7 @@ class Spool : public Queue {
 
   // spool_view.cpp
   Result<std::vector<Place>> places();  // of all jobs that are not done
-  Result<Status> describe(const Place& place, const std::vector<Place>& all);
+  Result<Status> describe(const Place& place, std::int64_t position);
   Result<std::optional<Status>> describe_done(JobId id);
   Result<void> read_job_of(JobId id, const std::string& path, Status& status);
   Result<ResultRecord> result_of(JobId id);

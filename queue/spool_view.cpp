@@ -40,6 +40,12 @@ Result<ResultRecord> Spool::result_of(JobId id) {
   return result;
 }
 
+Result<std::optional<ResultRecord>> Spool::find_result(JobId id) {
+  auto result = result_of(id);
+  if (!result && result.error().code == ENOENT) return std::optional<ResultRecord>();
+  return std::optional(TRY(std::move(result)));
+}
+
 // A record that cannot be read is told of, so that one does not hide all others. The
 // id is known from its name.
 Result<void> Spool::read_job_of(JobId id, const std::string& path, Status& status) {
@@ -57,16 +63,15 @@ Result<void> Spool::read_job_of(JobId id, const std::string& path, Status& statu
   return {};
 }
 
-Result<Status> Spool::describe(const Place& place, const std::vector<Place>& all) {
+// `position`: of one that waits.
+Result<Status> Spool::describe(const Place& place, std::int64_t position) {
   Status status;
   status.state = place.state;
   status.attempt = place.name.attempt;
   const std::string path = place.directory + "/" + place.name.text();
   TRY(read_job_of(place.name.id, path, status));
   if (place.state == State::waiting) {
-    status.position = std::count_if(all.begin(), all.end(), [&](const Place& other) {
-      return other.state == State::waiting && before(other.name, place.name);
-    });
+    status.position = position;
     return status;
   }
   status.runner = place.directory.substr(4);
@@ -107,9 +112,13 @@ Result<std::optional<Status>> Spool::find(JobId id) {
       return done;
     }
     for (const Place& place : all)
-      if (place.name.id == id)
-        if (auto status = describe(place, all); status || status.error().code != ENOENT)
+      if (place.name.id == id) {
+        const auto position = std::count_if(all.begin(), all.end(), [&](const Place& other) {
+          return other.state == State::waiting && before(other.name, place.name);
+        });
+        if (auto status = describe(place, position); status || status.error().code != ENOENT)
           return std::optional<Status>(TRY(std::move(status)));
+      }
   }
   return std::optional<Status>{};
 }
@@ -152,13 +161,20 @@ Result<std::vector<Status>> Spool::list(std::size_t limit) {
       done.push_back(id);
     }
   std::sort(done.begin(), done.end());
+  std::vector<const Place*> waiting;  // as they will be claimed
+  for (const Place& place : all)
+    if (place.state == State::waiting) waiting.push_back(&place);
+  std::sort(waiting.begin(), waiting.end(), [](const Place* a, const Place* b) { return before(a->name, b->name); });
+  std::map<JobId, std::int64_t> positions;
+  for (std::size_t i = 0; i < waiting.size(); ++i) positions[waiting[i]->name.id] = static_cast<std::int64_t>(i);
   const std::size_t active = std::min(all.size(), limit == 0 ? all.size() : limit);
   const std::size_t skip = limit != 0 && done.size() + active > limit ? done.size() + active - limit : 0;
   for (std::size_t i = skip; i < done.size(); ++i)
     if (auto status = TRY(describe_done(done[i]))) out.push_back(std::move(*status));
   for (std::size_t i = 0; i < active; ++i) {
     if (std::binary_search(done.begin(), done.end(), all[i].name.id)) continue;
-    auto status = describe(all[i], all);
+    const auto position = positions.find(all[i].name.id);
+    auto status = describe(all[i], position == positions.end() ? -1 : position->second);
     if (status)
       out.push_back(std::move(*status));
     else if (status.error().code != ENOENT)

@@ -1,6 +1,8 @@
 #include "rest/counters.h"
 
+#include <map>
 #include <string_view>
+#include <vector>
 
 #include "rest/job_view.h"
 
@@ -19,8 +21,7 @@ void Counters::accepted(queue::JobId id) {
   open_.insert(id);
 }
 
-void Counters::count(const queue::Status& status) {
-  const queue::ResultRecord& result = *status.result;
+void Counters::count(const queue::ResultRecord& result) {
   retries_ += std::max(result.attempt - 1, 0);
   const std::string verdict = verdict_of(result);
   runjob_timeouts_ += verdict == "wall_limit";
@@ -35,18 +36,23 @@ void Counters::count(const queue::Status& status) {
 }
 
 boost::json::object Counters::info(QueuePool& queue, std::size_t threads) {
-  const std::lock_guard lock(mutex_);
-  int not_done = 0;
-  for (auto id = open_.begin(); id != open_.end() && not_done < kPatience;) {
-    const auto status = queue.use([&](queue::Queue& q) { return q.find(*id); });
-    if (!status || !*status || !(*status)->result) {
-      ++not_done;
-      ++id;
-      continue;
-    }
-    count(**status);
-    id = open_.erase(id);
+  std::vector<queue::JobId> open;
+  {
+    const std::lock_guard lock(mutex_);
+    open.assign(open_.begin(), open_.end());
   }
+  std::map<queue::JobId, queue::ResultRecord> ended;
+  int not_done = 0;
+  for (std::size_t i = 0; i < open.size() && not_done < kPatience; ++i) {
+    auto result = queue.use([&](queue::Queue& q) { return q.find_result(open[i]); });
+    if (result && *result)
+      ended.emplace(open[i], std::move(**result));
+    else
+      ++not_done;
+  }
+  const std::lock_guard lock(mutex_);
+  for (const auto& [id, result] : ended)
+    if (open_.erase(id) > 0) count(result);  // else another has counted it meanwhile
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin_;
   return {{"elapsed_secs", elapsed.count()},
           {"job_requests", requests_},

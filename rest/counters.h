@@ -20,10 +20,10 @@ class Counters {
   boost::json::object info(QueuePool& queue, std::size_t threads);
 
  private:
-  void count(const queue::Status& status);
+  void count(const queue::ResultRecord& result);
 
   const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
-  std::mutex mutex_;
+  std::mutex mutex_;             // never held while the queue is asked: submitting takes it too
   std::set<queue::JobId> open_;  // not seen done yet
   std::int64_t requests_ = 0, retries_ = 0, waitvm_timeouts_ = 0, runjob_timeouts_ = 0;
   std::int64_t copyin_errors_ = 0, runjob_errors_ = 0, copyout_errors_ = 0;

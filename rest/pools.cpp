@@ -20,7 +20,6 @@ namespace json = boost::json;
 constexpr const char* kFile = "pools.json";
 constexpr const char* kScale = "/scale";                  // beside the images, of which none begins with '/'
 constexpr std::int64_t kFirstId = 1000, kMostVms = 9000;  // Tango's ids: 1000 to 9999
-constexpr std::size_t kMostLive = 2000;
 
 std::int64_t number_of(const json::object& object, const char* name) {
   const json::value* value = object.if_contains(name);
@@ -56,7 +55,9 @@ Result<std::map<std::string, TangoApi::Pool>> TangoApi::pools() {
   for (const auto& kept : TRY(read_pools()))
     if (kept.key() != kScale && kept.value().is_object())
       all[kept.key()].size = number_of(kept.value().as_object(), "size");
-  for (const queue::Status& status : TRY(live(kMostLive))) {
+  const auto jobs = live_();
+  if (!*jobs) return Unexpected(jobs->error());
+  for (const queue::Status& status : **jobs) {
     const auto label = status.job.labels.find(kImageLabel);
     Pool& pool = all[label == status.job.labels.end() ? status.job.image : label->second];
     ++(status.state == queue::State::running ? pool.running : pool.waiting);

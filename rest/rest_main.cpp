@@ -4,6 +4,7 @@
 //
 // Privilege: none.
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <csignal>
 #include <cstring>
@@ -32,6 +33,7 @@ void read_again(const ServerOptions& options, KeysInForce& keys, Server& server)
 
 Result<void> serve(const ServerOptions& options) {
   ::signal(SIGPIPE, SIG_IGN);
+  ::mallopt(M_ARENA_MAX, 2);  // else each of the workers keeps as much as its largest list took
   QueuePool queue([&] {
     queue::SpoolOptions spool;
     spool.path = options.spool;

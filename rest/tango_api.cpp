@@ -262,24 +262,29 @@ Reply TangoApi::info() {
 }
 
 // Running and waiting jobs, those that come first in front, at most `most`.
-Result<std::vector<queue::Status>> TangoApi::live(std::size_t most) {
-  std::vector<queue::Status> all = TRY(queue_.use([&](queue::Queue& q) { return q.list(most); }));
-  std::erase_if(all, [](const queue::Status& status) { return status.state == queue::State::done; });
-  return all;
+TangoApi::Jobs TangoApi::list_live() {
+  return queue_.use([](queue::Queue& q) -> Jobs {
+    const queue::Stats stats = TRY(q.stats());
+    const std::size_t most = std::min<std::uint64_t>(stats.waiting + stats.running, kMostLive);
+    if (most == 0) return std::vector<queue::Status>();
+    std::vector<queue::Status> jobs = TRY(q.list(most));
+    std::erase_if(jobs, [](const queue::Status& status) { return status.state == queue::State::done; });
+    return jobs;
+  });
 }
 
-// All of these, and the newest of the others.
-Result<std::vector<queue::Status>> TangoApi::with_the_dead() {
-  return queue_.use([](queue::Queue& q) -> Result<std::vector<queue::Status>> {
+TangoApi::Jobs TangoApi::list_all() {
+  return queue_.use([](queue::Queue& q) -> Jobs {
     const queue::Stats stats = TRY(q.stats());
     return q.list(stats.waiting + stats.running + kMostDead);
   });
 }
 
 Result<std::optional<queue::Status>> TangoApi::newest_with_output(const std::string& path) {
-  const auto all = TRY(with_the_dead());
+  const auto all = all_();
+  if (!*all) return Unexpected(all->error());
   const queue::Status* newest = nullptr;
-  for (const queue::Status& status : all)
+  for (const queue::Status& status : **all)
     if (status.job.output == path && (newest == nullptr || newest->job.id < status.job.id)) newest = &status;
   return newest == nullptr ? std::optional<queue::Status>() : std::optional(*newest);
 }
@@ -290,17 +295,22 @@ Reply TangoApi::jobs(const Route& route, const Access& access) {
   if (const auto read = std::from_chars(route.number.data(), end, dead);
       read.ec != std::errc() || read.ptr != end)
     return status_reply(-1, fmt::format("'{}' is not a number", lossy_utf8(route.number)));
-  json::array rows;
-  const auto found = dead == 0   ? live(kMostLive)
-                     : dead == 1 ? with_the_dead()
-                                 : Result<std::vector<queue::Status>>();
+  Reply reply = status_reply(0, "Found list of jobs", {{"jobs", json::array()}});
+  if (dead != 0 && dead != 1) return reply;
+  const auto looked = dead == 0 ? live_() : all_();
+  const Jobs& found = *looked;
   if (!found) return failure(found.error());
+  // Row by row into the text: as JSON values thousands of rows would be tens of megabytes.
+  const std::string end_of_reply = reply.body.substr(reply.body.rfind(']'));
+  reply.body.resize(reply.body.size() - end_of_reply.size());
+  const std::size_t begin = reply.body.size();
   // One whose record is on its way from the runner's directory to the done ones has no name just now.
   for (const queue::Status& status : *found)
     if ((status.state == queue::State::done) == (dead == 1) && access.may_lane(status.job.lane) &&
         (status.job.created_ms != 0 || !status.record_error.empty()))
-      rows.push_back(job_row(status, shown_output(status.job)));
-  return status_reply(0, "Found list of jobs", {{"jobs", rows}});
+      reply.body += (reply.body.size() == begin ? "" : ", ") + python_json(job_row(status, shown_output(status.job)));
+  reply.body += end_of_reply;
+  return reply;
 }
 
 // In Tango's shape, of which Autolab cuts out what stands between "courselabs/" and "-".

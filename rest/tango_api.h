@@ -20,6 +20,7 @@
 #include "rest/options.h"
 #include "rest/route.h"
 #include "rest/queue_pool.h"
+#include "rest/shared_look.h"
 
 namespace milonga::rest {
 
@@ -55,8 +56,9 @@ class TangoApi : public Service {
   Reply partial_output(const Route& route, const Access& access);
   Reply info();
   Reply jobs(const Route& route, const Access& access);
-  Result<std::vector<queue::Status>> live(std::size_t most);
-  Result<std::vector<queue::Status>> with_the_dead();
+  using Jobs = Result<std::vector<queue::Status>>;
+  Jobs list_live();
+  Jobs list_all();
   Result<std::optional<queue::Status>> newest_with_output(const std::string& path);
 
   // add_job.cpp
@@ -79,6 +81,8 @@ class TangoApi : public Service {
   const KeysInForce& keys_;
   CourseLabs& labs_;
   QueuePool& queue_;
+  SharedLook<Jobs> live_{[this] { return list_live(); }};  // the first that wait or run
+  SharedLook<Jobs> all_{[this] { return list_all(); }};    // all of these, and the newest of the others
   Counters counters_;
   std::mutex pools_mutex_, full_mutex_;
   bool full_ = false;

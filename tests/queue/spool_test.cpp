@@ -23,6 +23,7 @@ TEST_F(SpoolTest, AJobIsSubmittedClaimedAndDone) {
   EXPECT_EQ(c.attempt, 1);
   ASSERT_TRUE(q->make_claims_durable());
   EXPECT_EQ((*q->find(id))->state, State::running);
+  EXPECT_FALSE(*q->find_result(id));
   EXPECT_TRUE(finish(*q, c));
   const auto status = *q->find(id);
   ASSERT_TRUE(status && status->result);
@@ -31,6 +32,8 @@ TEST_F(SpoolTest, AJobIsSubmittedClaimedAndDone) {
   EXPECT_EQ(status->job.name, "test");
   EXPECT_FALSE(fs::exists(c.work_dir));
   EXPECT_EQ(q->stats()->done, 1u);
+  EXPECT_EQ((*q->find_result(id))->feedback_path, status->result->feedback_path);
+  EXPECT_FALSE(*q->find_result(99));
 }
 
 TEST_F(SpoolTest, RunnersThatLiveAreKnownByWhatTheySayOfThemselves) {

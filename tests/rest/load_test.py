@@ -11,6 +11,7 @@ import json
 import multiprocessing
 import os
 import random
+import subprocess
 import sys
 import threading
 import time
@@ -19,9 +20,11 @@ CLIENTS, SECONDS = int(sys.argv[2]), float(sys.argv[3])
 sys.argv[2:] = ["load"]
 import tempfile  # noqa: E402
 
-from rest_test import KEY, JSON, Place, expect, stop  # noqa: E402
+from rest_test import BIN, KEY, JSON, Place, expect, stop  # noqa: E402
 
 PROCESSES = 4
+PRODUCERS = 8
+MOST_MEMORY = 128 * 1024  # KiB of the server at its peak
 AUTH = {"Authorization": f"Bearer {KEY}"}
 MAKEFILE = b"all:\n\t@echo graded\n"
 
@@ -81,6 +84,28 @@ def client(port, seed, until, took, ids, errors):
     c.close()
 
 
+def add_until(port, seed, until, results):
+    c, count = http.client.HTTPConnection("127.0.0.1", port, timeout=60), 0
+    while time.monotonic() < until:
+        c.request("POST", f"/addJob/{KEY}/lab{seed % 8}/", body=job(f"only{seed}-{count}"))
+        assert json.loads(c.getresponse().read())["statusId"] == 0
+        count += 1
+    results.put(count)
+
+
+def adds(place, clients, seconds):
+    """addJob after addJob, of some processes with a connection each: jobs a second, and how many."""
+    results, begin = multiprocessing.Queue(), time.monotonic()
+    runs = [multiprocessing.Process(target=add_until, args=(place.port, n, begin + seconds, results)) for n in range(clients)]
+    for r in runs:
+        r.start()
+    count = sum(results.get(timeout=seconds + 60) for _ in runs)
+    elapsed = time.monotonic() - begin
+    for r in runs:
+        r.join(30)
+    return count / elapsed, count
+
+
 def process(port, seeds, until, results):
     took, ids, errors = [], [], []
     threads = [threading.Thread(target=client, args=(port, s, until, took, ids, errors)) for s in seeds]
@@ -105,12 +130,11 @@ def main():
             place.upload("Makefile", MAKEFILE, f"lab{n}")
             with open(f"{place.lab_dir(f'lab{n}')}/output/ready", "wb") as f:
                 f.write(b"feedback\n")
-        # What one client alone has: addJob after addJob.
-        begin, alone = time.monotonic(), 0
-        while time.monotonic() - begin < 1:
-            expect(place.add(lab="lab0", output_file="alone")["statusId"], 0)
-            alone += 1
-        one_rate = alone / (time.monotonic() - begin)
+        one_rate, alone = adds(place, 1, 1)
+        few_rate, added = adds(place, PRODUCERS, 3)
+        alone += added
+        floor = float(subprocess.run([f"{BIN}/submit_rate", f"{root}/floor", place.lab_dir("lab0"), str(PRODUCERS), "3"],
+                                     stdout=subprocess.PIPE, check=True, timeout=60).stdout)
         results = multiprocessing.Queue()
         begin = time.monotonic()
         runs = [multiprocessing.Process(target=process, args=(place.port, range(n, CLIENTS, PROCESSES), begin + SECONDS, results))
@@ -128,6 +152,8 @@ def main():
             print(f"  {route:17} {len(times):7}  p50 {1000 * percentile(times, 0.5):7.1f} ms  p99 {1000 * percentile(times, 0.99):7.1f} ms")
         print(f"  all: p99 {1000 * percentile([t for _, t in took], 0.99):.1f} ms; addJob/s {len(ids) / elapsed:.0f} "
               f"(a client alone: {one_rate:.0f}/s)")
+        print(f"  {PRODUCERS} clients that only add: {few_rate:.0f} addJob/s; the queue itself takes {floor:.0f} durable jobs/s "
+              f"of {PRODUCERS} producers: {few_rate / floor:.2f} of it (aim: 0.5)")
         assert not errors, errors[:10]
         expect(len(set(ids)), len(ids))
         # None is lost, none is twice: each id that was answered waits in the spool.
@@ -141,6 +167,7 @@ def main():
         with open(f"/proc/{p.pid}/status", encoding="ascii") as f:
             peak = next(line for line in f if line.startswith("VmHWM"))
         print("  most memory:", peak.split(":")[1].strip())
+        assert int(peak.split()[1]) < MOST_MEMORY, peak
         expect(stop(p), 0)
     return 0
 
