@@ -8,6 +8,7 @@
 #include "rest/job_view.h"
 #include "rest/name.h"
 #include "rest/tango_api.h"
+#include "rest/utc.h"
 
 namespace milonga::rest {
 namespace {

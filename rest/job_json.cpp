@@ -6,11 +6,11 @@
 #include <unistd.h>
 
 #include <boost/json.hpp>
-#include <ctime>
 
 #include "base/core/unique_fd.h"
 #include "rest/job_view.h"
 #include "rest/scores.h"
+#include "rest/utc.h"
 
 namespace milonga::rest {
 namespace {
@@ -48,21 +48,6 @@ json::value evidence_of(const queue::ResultRecord& result) {
 }
 
 }  // namespace
-
-std::string iso_utc(std::int64_t unix_ms) {
-  const std::time_t seconds = unix_ms / 1000;
-  std::tm utc{};
-  ::gmtime_r(&seconds, &utc);
-  char text[32];
-  (void)std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
-  return fmt::format("{}.{:03}Z", text, unix_ms % 1000);
-}
-
-std::string minute_utc(std::int64_t unix_ms) {
-  std::string text = iso_utc(unix_ms).substr(0, 16);
-  text[10] = ' ';
-  return text;
-}
 
 const char* state_name(queue::State state) {
   constexpr const char* kNames[] = {"waiting", "running", "done"};

@@ -16,10 +16,6 @@ boost::json::object job_json(const queue::Status& status);
 // The fields that rest/openapi.json describes as Host. What the runner did not say, or not right, is null.
 boost::json::object runner_json(const queue::Runner& runner);
 
-// "2026-11-23T06:05:03.120Z"
-std::string iso_utc(std::int64_t unix_ms);
-// "2026-11-23 06:05"
-std::string minute_utc(std::int64_t unix_ms);
 const char* state_name(queue::State state);
 // What stands in the job's record as its course lab.
 std::string lab_of(const queue::Job& job);

@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <chrono>
-#include <ctime>
 
 #include "base/size.h"
+#include "rest/utc.h"
 
 namespace milonga::rest {
 namespace {
@@ -114,15 +114,6 @@ json::value timeout_of(const queue::Job& job) {
 std::int64_t unix_ms() {
   using namespace std::chrono;
   return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
-}
-
-std::string ctime_utc(std::int64_t unix_ms) {
-  const std::time_t seconds = unix_ms / 1000;
-  std::tm utc{};
-  ::gmtime_r(&seconds, &utc);
-  char text[64];
-  (void)std::strftime(text, sizeof text, "%a %b %e %H:%M:%S %Y", &utc);
-  return text;
 }
 
 std::string verdict_of(const queue::ResultRecord& result) {

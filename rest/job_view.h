@@ -18,8 +18,6 @@ inline constexpr const char* kFileLabel = "file:";   // file:<destFile> -> local
 inline constexpr const char* kImageLabel = "image";  // as the client named it
 inline constexpr const char* kCoresLabel = "cores";
 
-// Python's ctime, in UTC: "Mon Nov 23 06:05:03 2026"
-std::string ctime_utc(std::int64_t unix_ms);
 std::int64_t unix_ms();
 
 // `output`: Job::output as it is shown, "courselabs/<id>-<lab>/output/NAME".

@@ -6,8 +6,8 @@
 #include <boost/json.hpp>
 
 #include "rest/html.h"
-#include "rest/job_json.h"
 #include "rest/scores.h"
+#include "rest/utc.h"
 
 namespace milonga::rest {
 namespace {

@@ -5,6 +5,7 @@
 #include <ctime>
 
 #include "base/log.h"
+#include "rest/request_head.h"
 #include "rest/server_impl.h"
 
 namespace milonga::rest {
@@ -12,24 +13,6 @@ namespace {
 
 constexpr std::size_t kPiece = 128 * 1024;     // bytes of a body read at once
 constexpr std::size_t kFirstPiece = 4 * 1024;  // and at first: who sends nothing holds no more
-
-std::optional<std::string> header(const http::fields& fields, std::string_view name) {
-  const auto found = fields.find({name.data(), name.size()});
-  return found == fields.end() ? std::nullopt : std::optional(std::string(found->value()));
-}
-
-RequestHead head_of(const http::request_header<>& message, const std::string& peer) {
-  RequestHead head;
-  head.peer = peer;
-  head.authorization = header(message, "Authorization").value_or("");
-  head.last_event_id = header(message, "Last-Event-ID").value_or("");
-  head.method = std::string(message.method_string());
-  head.target = std::string(message.target());
-  head.filename = header(message, "Filename");
-  head.image_name = header(message, "imageName");
-  head.if_none_match = header(message, "If-None-Match").value_or("");
-  return head;
-}
 
 // RFC 9110, 5.6.7: "Mon, 23 Nov 2026 06:05:03 GMT"
 std::string http_date() {
@@ -39,19 +22,6 @@ std::string http_date() {
   char text[64];
   (void)std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &utc);
   return text;
-}
-
-// What a request that HTTP itself forbids gets, before its connection is closed.
-unsigned status_of(const error_code& error) {
-  if (error == http::error::header_limit || error == http::error::buffer_overflow) return 431;
-  if (error == http::error::body_limit) return 413;
-  if (error == http::error::bad_version) return 505;
-  return 400;
-}
-
-bool is_of_http(const error_code& error) {
-  return error.category() == http::make_error_code(http::error::bad_target).category() &&
-         error != http::error::end_of_stream && error != http::error::partial_message;
 }
 
 }  // namespace
@@ -90,7 +60,7 @@ asio::awaitable<bool> Server::Impl::one_request(Connection& c) {
   if (const auto length = parser.content_length();
       !reply && length && *length > plan.most_bytes && !parser.is_done())
     reply = error_page(413);
-  bool expects = beast::iequals(header(parser.get(), "Expect").value_or(""), "100-continue");
+  bool expects = beast::iequals(std::string(parser.get()["Expect"]), "100-continue");
   bool keep_alive = parser.get().keep_alive() && !stopping;
   if (!reply) {
     if (expects && version >= 11 && !parser.is_done()) {

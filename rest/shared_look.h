@@ -20,7 +20,8 @@ class SharedLook {
  public:
   explicit SharedLook(std::function<T()> look) : look_(std::move(look)) {}
 
-  std::shared_ptr<const T> operator()() {
+  // Where memory ends so does the program: others would wait for a look that nobody ends.
+  std::shared_ptr<const T> operator()() noexcept {
     std::unique_lock lock(mutex_);
     ++asking_;
     const std::uint64_t mine = begun_ + 1;

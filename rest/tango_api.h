@@ -46,6 +46,8 @@ class TangoApi : public Service {
   };
   Result<std::map<std::string, Pool>> pools();
 
+  using Jobs = Result<std::vector<queue::Status>>;
+
  private:
   // tango_api.cpp: labs, files and what is known of jobs
   Reply answer(const Route& route, const Access& access, const std::string& body);
@@ -56,7 +58,6 @@ class TangoApi : public Service {
   Reply partial_output(const Route& route, const Access& access);
   Reply info();
   Reply jobs(const Route& route, const Access& access);
-  using Jobs = Result<std::vector<queue::Status>>;
   Jobs list_live();
   Jobs list_all();
   Result<std::optional<queue::Status>> newest_with_output(const std::string& path);

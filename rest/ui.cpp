@@ -89,6 +89,11 @@ queue::JobId job_id(const std::string& text) {
 
 }  // namespace
 
+Ui::Ui(const KeysInForce& keys, CourseLabs& labs, QueuePool& queue, TangoApi& tango)
+    : keys_(keys), labs_(labs), queue_(queue), tango_(tango), scored_([this] {
+        return queue_.use([](queue::Queue& q) { return q.list(kMostScored); });
+      }) {}
+
 Plan Ui::begin(const RequestHead& head) {
   Plan plan;
   plan.call = "ui";
@@ -105,6 +110,7 @@ Plan Ui::begin(const RequestHead& head) {
   const auto access = keys_.find(password_of(head.authorization));
   if (!access && !head.authorization.empty()) (void)failures_.take(head.peer);
   if (path.starts_with(kScoreboards)) {
+    if (!access && !visitors_.take(head.peer)) return at_once(sorry(429, "Too often: wait some seconds."));
     const std::string lab = percent_decode(std::string_view(path).substr(kScoreboards.size()));
     plan.finish = [this, lab, access](const std::string&) { return scoreboard(lab, access); };
     return plan;
@@ -152,7 +158,8 @@ Reply Ui::scoreboard(const std::string& lab, const std::optional<Access>& access
   if (!may && !(settings && settings->open)) return key_needed("A key for this course lab");
   if (!*text) return sorry(404, fmt::format("This lab shows no scoreboard: it has no file {}.", kScoreboardFile));
   if (!settings) return sorry(500, settings.error().line());
-  auto jobs = queue_.use([](queue::Queue& q) { return q.list(kMostScored); });
+  const auto looked = scored_();
+  const TangoApi::Jobs& jobs = *looked;
   if (!jobs) return sorry(500, jobs.error().line());
   std::map<std::string, const queue::Status*> newest;  // of each student
   for (const queue::Status& status : *jobs) {

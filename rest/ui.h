@@ -22,8 +22,7 @@ namespace milonga::rest {
 
 class Ui : public Service {
  public:
-  Ui(const KeysInForce& keys, CourseLabs& labs, QueuePool& queue, TangoApi& tango)
-      : keys_(keys), labs_(labs), queue_(queue), tango_(tango) {}
+  Ui(const KeysInForce& keys, CourseLabs& labs, QueuePool& queue, TangoApi& tango);
   Plan begin(const RequestHead& head) override;
 
  private:
@@ -38,6 +37,8 @@ class Ui : public Service {
   QueuePool& queue_;
   TangoApi& tango_;
   RateLimit failures_{0.2, 20};
+  RateLimit visitors_{2, 20};  // of each address: scoreboards, without a key
+  SharedLook<TangoApi::Jobs> scored_;
   std::atomic<int> feeds_{0};
 };
 

@@ -9,6 +9,7 @@
 #include "rest/job_json.h"
 #include "rest/job_view.h"
 #include "rest/ui.h"
+#include "rest/utc.h"
 
 namespace milonga::rest {
 namespace {

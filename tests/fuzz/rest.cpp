@@ -10,6 +10,7 @@
 #include "rest/name.h"
 #include "rest/python_json.h"
 #include "rest/route.h"
+#include "rest/scoreboard.h"
 #include "rest/scores.h"
 #include "rest/tango_config.h"
 #include "tests/fuzz/fuzz.h"
@@ -78,9 +79,17 @@ void check_keys(std::string_view text) {
 
 // A job's last line, and what the status page shows of it.
 void check_result(std::string_view text) {
+  (void)presentation(text);
   if (const auto result = autoresult(text)) (void)total_of(*result);
   const std::string shown = escape(text);
   fuzz::hold(shown.find_first_of("<>\"'") == std::string::npos && is_utf8(shown), "what is escaped is text");
+}
+
+// What staff upload, and who a file is named after.
+void check_scoreboard(std::string_view text) {
+  const auto settings = parse_scoreboard(text);
+  if (!settings) fuzz::hold(!settings.error().line().empty(), "a mistake is named");
+  fuzz::hold(student_of(std::string(text)).size() <= text.size(), "a student is part of the name");
 }
 
 }  // namespace
@@ -105,6 +114,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 'r':
       check_result(text);
+      break;
+    case 's':
+      check_scoreboard(text);
       break;
     case 'k':
       check_keys(text);

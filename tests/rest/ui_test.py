@@ -141,6 +141,9 @@ def scoreboards(place):
     expect(get(place, board + "cs102-sort")[0], 404)
     place.upload("scoreboard.json", json.dumps({**settings, "open": True}).encode(), "cs103-fast")
     expect(get(place, board + folder, {})[0], 200)
+    expect({get(place, board + folder, {})[0] for _ in range(40)}, {200, 429})  # who hammers waits
+    expect(get(place, board + folder)[0], 200)
+    time.sleep(1.5)
     place.upload("scoreboard.json", b"{]", "cs103-fast")
     expect((get(place, board + folder, {})[0], get(place, board + folder)[0]), (401, 500))
 
